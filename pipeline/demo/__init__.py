@@ -1,0 +1,1 @@
+"""The demonstration: footage with a planted truth, driven through the whole system."""

@@ -1,0 +1,79 @@
+"""Probe: what the bytes themselves say, kept apart from what was claimed.
+
+A :class:`MediaFacts` is made in one pass over exactly the bytes whose digest stands beside it. Per stream it keeps the
+extremes and the typical interval, never the packet list; what is wrong *inside* the file is already judged into
+findings, because only this pass sees every packet. Durations a container declares are facts about the container, not
+about the recording: they appear under ``declared_*`` and judge nothing but truncation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.domain.findings import Finding
+from pipeline.domain.identity import Sha256
+from pipeline.domain.landing import SegmentLanded
+from pipeline.domain.time import ClaimedTime
+
+StreamKind = Literal["video", "audio", "other"]
+MediaKind = Literal["timed", "photo", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamFacts:
+    """One stream, in ticks of ``time_base_num/time_base_den`` seconds.
+
+    ``first_ticks``/``last_ticks``: least and greatest PTS (raw; 33-bit streams unwrapped within the file, so ``last``
+    may pass 2**33). ``median_interval_ticks``: running median of sorted PTS deltas; the length of the last, unknown
+    frame. All three are ``None`` where no usable timestamps exist. ``covered_ticks``: last - first + median - gaps inside.
+    """
+
+    index: int
+    kind: StreamKind
+    codec: str
+    time_base_num: int
+    time_base_den: int
+    packets: int
+    first_ticks: int | None = None
+    last_ticks: int | None = None
+    median_interval_ticks: int | None = None
+    covered_ticks: int | None = None
+    wraps_33: bool = False
+    format: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BandIdentity:
+    """An identity the recorder wrote into the file: MediaMTX ``mtxi`` (stream uuid, segment number, DTS ns, wall ns)."""
+
+    kind: Literal["mtxi"]
+    stream_id: str
+    number: int
+    dts_ns: int
+    ntp_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaFacts:
+    """What one pass over the bytes found. ``clocks``: every wall time the file states, each with its origin and error;
+    they disagree in real files and all are kept. ``reader``: who read it (``pyav``, ``ts``, ``isobmff+pyav``...)."""
+
+    media: MediaKind
+    container: str
+    reader: str
+    streams: tuple[StreamFacts, ...] = ()
+    identities: tuple[BandIdentity, ...] = ()
+    clocks: tuple[ClaimedTime, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentProbed:
+    """The claim with its facts. ``observed_sha256`` is the digest of what the store holds, read back by us; it equals
+    the claimed one, or the segment never got here."""
+
+    landed: SegmentLanded
+    facts: MediaFacts
+    observed_sha256: Sha256
+    probe_version: str

@@ -1,0 +1,125 @@
+"""Metrics catalogue: the only place a metric is named. Data; ``adapters.prometheus`` registers it, docs and rules are
+checked against it. No label ever names a recording, a source, a case or a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """``name`` without prefix ``unbroken_``; counters end in ``_total`` on the wire. ``labels`` have bounded values."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    help: str
+    buckets: tuple[float, ...] = ()
+
+
+EVENTS: Final = Metric(
+    name="events_total",
+    kind="counter",
+    labels=("stage", "result"),
+    help="Inputs by how they ended: done, replayed, quarantined.",
+)
+RETRIES: Final = Metric(
+    name="retries_total", kind="counter", labels=("stage",), help="Attempts that had to be repeated."
+)
+RETRYING: Final = Metric(
+    name="retrying", kind="gauge", labels=("stage",), help="Partitions now waiting on an error that may pass."
+)
+QUARANTINED: Final = Metric(
+    name="quarantined_total", kind="counter", labels=("stage", "reason"), help="Inputs set aside with bytes and reason."
+)
+STATE_BEHIND: Final = Metric(
+    name="state_behind_total",
+    kind="counter",
+    labels=("stage",),
+    help="Assignments that found state older than committed work.",
+)
+STAGE_DURATION: Final = Metric(
+    name="stage_duration_seconds",
+    kind="histogram",
+    labels=("stage",),
+    help="Time to carry one batch of inputs through a stage, waiting included.",
+    buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600),
+)
+LOOP_LAG: Final = Metric(name="loop_lag_seconds", kind="gauge", labels=(), help="How late the event loop woke up last.")
+GAPS: Final = Metric(
+    name="gaps_total",
+    kind="counter",
+    labels=("source_kind", "state"),
+    help="Gaps of ended recordings, by state at the end.",
+)
+GAP_SECONDS: Final = Metric(
+    name="gap_seconds_total", kind="counter", labels=("source_kind", "state"), help="Length of those gaps."
+)
+COVERED_SECONDS: Final = Metric(
+    name="covered_seconds_total", kind="counter", labels=("source_kind",), help="Recorded time of ended recordings."
+)
+ARCHIVED: Final = Metric(
+    name="archived_recordings_total",
+    kind="counter",
+    labels=("source_kind",),
+    help="Recording revisions archived and locked.",
+)
+DEADLINE_OUTCOMES: Final = Metric(
+    name="deadline_outcomes_total",
+    kind="counter",
+    labels=("unit", "source_kind", "outcome"),
+    help="Deadlines by outcome: met, missed, late (article 9).",
+)
+DEADLINE_BREACHES: Final = Metric(
+    name="deadline_breaches_total",
+    kind="counter",
+    labels=("unit", "cause"),
+    help="Missed deadlines by cause (article 9).",
+)
+DEADLINE_NEXT: Final = Metric(
+    name="deadline_next_timestamp_seconds",
+    kind="gauge",
+    labels=("unit", "source_kind"),
+    help="Unix time of the next open deadline; +Inf when none is open.",
+)
+UNARCHIVED: Final = Metric(
+    name="recordings_unarchived",
+    kind="gauge",
+    labels=("unit", "source_kind"),
+    help="Recordings seen and not yet archived.",
+)
+TRACKER_READY: Final = Metric(
+    name="deadline_tracker_ready",
+    kind="gauge",
+    labels=(),
+    help="1 when every assigned partition's deadlines are loaded.",
+)
+LAST_SWEEP: Final = Metric(
+    name="deadline_last_sweep_timestamp_seconds",
+    kind="gauge",
+    labels=(),
+    help="Unix time of the last look at the deadlines.",
+)
+BUILD: Final = Metric(name="build_info", kind="gauge", labels=("version",), help="Always 1; the version that runs.")
+
+CATALOGUE: Final = (
+    EVENTS,
+    RETRIES,
+    RETRYING,
+    QUARANTINED,
+    STATE_BEHIND,
+    STAGE_DURATION,
+    LOOP_LAG,
+    GAPS,
+    GAP_SECONDS,
+    COVERED_SECONDS,
+    ARCHIVED,
+    DEADLINE_OUTCOMES,
+    DEADLINE_BREACHES,
+    DEADLINE_NEXT,
+    UNARCHIVED,
+    TRACKER_READY,
+    LAST_SWEEP,
+    BUILD,
+)

@@ -1,0 +1,78 @@
+"""Policy file -> :class:`~pipeline.domain.policy.Policy`. Missing, unknown or impossible entries are named, all at once."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+
+from pipeline.domain.errors import Misconfigured
+from pipeline.domain.identity import SourceKind
+from pipeline.domain.policy import Policy, Tolerance
+
+
+class _Recording(msgspec.Struct, forbid_unknown_fields=True):
+    block_s: int
+    idle_end_s: int
+    next_block_grace_s: int
+    remembered_closed_recordings: int
+
+
+class _Deadline(msgspec.Struct, forbid_unknown_fields=True):
+    deadline_s: int
+    at_risk_before_s: int
+    mandatory_fields: tuple[str, ...]
+    standing_description_kinds: tuple[SourceKind, ...]
+
+
+class _Archive(msgspec.Struct, forbid_unknown_fields=True):
+    provisional_retention_s: int
+
+
+class _Explanation(msgspec.Struct, forbid_unknown_fields=True):
+    voice_kinds: tuple[SourceKind, ...]
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    version: str
+    tolerance: dict[SourceKind, Tolerance]
+    recording: _Recording
+    deadline: _Deadline
+    archive: _Archive
+    explanation: _Explanation
+
+
+@cache
+def load_policy(path: Path | None = None) -> Policy:
+    """The policy at *path*, or the one shipped with the product; raises :class:`Misconfigured` naming file and entry."""
+    where = str(path) if path else "the shipped policy.toml"
+    try:
+        text = path.read_text("utf-8") if path else (files("pipeline") / "policy.toml").read_text("utf-8")
+        raw = msgspec.convert(tomllib.loads(text), _File)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
+        raise Misconfigured(f"policy cannot be used: {exc} ({where})") from exc
+    numbers = {name: value for part in (raw.recording, raw.deadline, raw.archive) for name, value in _integers(part)}
+    bad = sorted(name for name, value in numbers.items() if value <= 0)
+    if bad:
+        raise Misconfigured(f"policy needs positive numbers for {', '.join(bad)} ({where})")
+    return Policy(
+        version=raw.version,
+        tolerance=raw.tolerance,
+        block_s=raw.recording.block_s,
+        idle_end_s=raw.recording.idle_end_s,
+        next_block_grace_s=raw.recording.next_block_grace_s,
+        deadline_s=raw.deadline.deadline_s,
+        at_risk_before_s=raw.deadline.at_risk_before_s,
+        provisional_retention_s=raw.archive.provisional_retention_s,
+        voice_explanation_kinds=raw.explanation.voice_kinds,
+        mandatory_fields=raw.deadline.mandatory_fields,
+        standing_description_kinds=raw.deadline.standing_description_kinds,
+        remembered_closed_recordings=raw.recording.remembered_closed_recordings,
+    )
+
+
+def _integers(part: msgspec.Struct) -> list[tuple[str, int]]:
+    return [(name, value) for name, value in msgspec.structs.asdict(part).items() if isinstance(value, int)]

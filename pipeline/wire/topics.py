@@ -1,0 +1,64 @@
+"""Topics, as data: name, what it carries, how long it is kept. ``unbroken topics apply`` creates them; nothing else does.
+
+All data topics are keyed by ``source_id`` and co-partitioned, so that everything about a source stays in one partition
+and in one order. State topics hold one record per key and are compacted, never deleted by time: a lost record there
+would be lost state (docs/adr). Partition count and replication come from the settings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+DAY_MS: Final = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """``name`` is without the prefix of the installation; ``schema`` names the file in ``schemas/``."""
+
+    name: str
+    cleanup: Literal["delete", "compact"]
+    retention_ms: int | None
+    schema: str | None
+    about: str
+
+    def config(self) -> dict[str, str]:
+        """The broker-side settings that ``topics apply`` writes and a worker checks at start."""
+        wanted = {"cleanup.policy": self.cleanup, "max.message.bytes": "1048588"}
+        if self.retention_ms is not None:
+            wanted["retention.ms"] = str(self.retention_ms)
+        if self.cleanup == "compact":
+            wanted["min.cleanable.dirty.ratio"] = "0.1"
+        return wanted
+
+
+def _data(name: str, about: str, days: int = 14) -> Topic:
+    return Topic(name=name, cleanup="delete", retention_ms=days * DAY_MS, schema=name, about=about)
+
+
+def _state(stage: str) -> Topic:
+    return Topic(
+        name=f"{stage}.state.v1", cleanup="compact", retention_ms=None, schema=None, about=f"{stage}, to itself"
+    )
+
+
+LANDED: Final = _data("segment.landed.v1", "connector -> probe, deadline: a segment's bytes are in the store")
+PROBED: Final = _data("segment.probed.v1", "probe -> continuity: what the bytes themselves say")
+JUDGED: Final = _data("segment.judged.v1", "continuity -> chain: a source's single ordered history")
+ANNOTATION: Final = _data("annotation.made.v1", "people, connectors, timers -> continuity, deadline", days=60)
+LINK: Final = _data("link.appended.v1", "chain -> stitch: the entries of each recording's hash chain")
+STITCHED: Final = _data("recording.stitched.v1", "stitch -> archive: a recording's documents, by digest")
+ARCHIVED: Final = _data("recording.archived.v1", "archive -> deadline, connectors: the signed receipt", days=60)
+DEADLINE: Final = _data("deadline.changed.v1", "deadline -> anyone: tracked, at risk, met, missed, late", days=60)
+QUARANTINE: Final = _data("quarantine.v1", "any stage: an input it could not carry on, bytes kept", days=365)
+
+STATEFUL_STAGES: Final = ("continuity", "chain", "stitch", "archive", "deadline")
+STATES: Final = tuple(_state(stage) for stage in STATEFUL_STAGES)
+DATA: Final = (LANDED, PROBED, JUDGED, ANNOTATION, LINK, STITCHED, ARCHIVED, DEADLINE, QUARANTINE)
+ALL: Final = DATA + STATES
+
+
+def state_topic(stage: str) -> Topic:
+    """The state topic of *stage*; raises ``KeyError`` for a stage that keeps none."""
+    return dict(zip(STATEFUL_STAGES, STATES, strict=True))[stage]
