@@ -7,6 +7,7 @@ would be lost state (docs/adr). Partition count and replication come from the se
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -62,3 +63,30 @@ ALL: Final = DATA + STATES
 def state_topic(stage: str) -> Topic:
     """The state topic of *stage*; raises ``KeyError`` for a stage that keeps none."""
     return dict(zip(STATEFUL_STAGES, STATES, strict=True))[stage]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundTopic:
+    """A topic as the broker describes it."""
+
+    name: str
+    partitions: int
+    replication: int
+    config: Mapping[str, str]
+
+
+def difference(topic: Topic, full_name: str, partitions: int, replication: int, found: FoundTopic | None) -> str | None:
+    """What is wrong with *topic* on the broker, in one line, or ``None``. Both sides are named."""
+    if found is None:
+        return f"topic {full_name} does not exist"
+    faults = []
+    if found.partitions != partitions:
+        faults.append(f"partitions: expected {partitions}, found {found.partitions}")
+    if found.replication != replication:
+        faults.append(f"replication: expected {replication}, found {found.replication}")
+    faults += [
+        f"{name}: expected {wanted}, found {found.config.get(name)}"
+        for name, wanted in topic.config().items()
+        if found.config.get(name) != wanted
+    ]
+    return f"topic {full_name}: {'; '.join(faults)}" if faults else None

@@ -1,0 +1,152 @@
+"""The broker's view of our topics: create them, compare them, and say how far each group has come.
+
+Only ``unbroken topics apply`` creates; it never changes the partition count of a topic that exists, because that would
+send a source's events to two partitions and break their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, for_code
+
+from pipeline.domain.errors import BrokerUnavailable, Misconfigured
+from pipeline.settings import Settings
+from pipeline.wire import topics
+from pipeline.wire.topics import FoundTopic, Topic
+
+_TIMEOUT_MS = 10_000
+_TOPIC_EXISTS = 36
+"""TOPIC_ALREADY_EXISTS in Kafka's protocol error codes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A group's committed offset and the log's end on one partition; ``lag`` is what it has not finished."""
+
+    topic: str
+    partition: int
+    committed: int | None
+    end: int
+
+    @property
+    def lag(self) -> int:
+        """Events not yet finished; all of them when nothing was ever committed."""
+        return self.end - (self.committed or 0)
+
+
+@asynccontextmanager
+async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A connected admin client; raises :class:`BrokerUnavailable` naming the address and what to do."""
+    client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=_TIMEOUT_MS)
+    try:
+        try:
+            await client.start()
+        except (KafkaError, OSError, ValueError) as exc:
+            raise BrokerUnavailable(
+                f"kafka does not answer, start it with `make up` or mend UNBROKEN_KAFKA: {exc} ({settings.kafka})"
+            ) from exc
+        yield client
+    finally:
+        await client.close()
+
+
+async def apply_topics(settings: Settings) -> tuple[str, ...]:
+    """Create what is missing; returns the names created. Raises :class:`Misconfigured` if an existing one differs."""
+    async with admin(settings) as client:
+        found = await _found(client, settings)
+        missing = [topic for topic in topics.ALL if settings.topic(topic.name) not in found]
+        if missing:
+            answer = await client.create_topics([_new(topic, settings) for topic in missing], timeout_ms=_TIMEOUT_MS)
+            for name, code, *text in answer.topic_errors:
+                if code not in (0, _TOPIC_EXISTS):
+                    raise Misconfigured(
+                        f"topic could not be created: {for_code(code).__name__} {text[0] if text else ''} ({name})"
+                    )
+        _refuse(await _differences(client, settings))
+    return tuple(settings.topic(topic.name) for topic in missing)
+
+
+async def check_topics(settings: Settings) -> tuple[str, ...]:
+    """Every difference between the broker's topics and ours, one line each; empty when all is well."""
+    async with admin(settings) as client:
+        return await _differences(client, settings)
+
+
+async def progress(settings: Settings, group: str, names: Mapping[str, object]) -> tuple[Progress, ...]:
+    """How far *group* has come on each partition of the topics *names*, as the broker knows it."""
+    async with admin(settings) as client:
+        committed = await client.list_consumer_group_offsets(group)
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(name, number) for name in names for number in range(settings.topic_partitions)]
+        ends = await consumer.end_offsets(partitions)
+    finally:
+        await consumer.stop()
+    return tuple(
+        Progress(
+            topic=tp.topic,
+            partition=tp.partition,
+            committed=committed[tp].offset if tp in committed and committed[tp].offset >= 0 else None,
+            end=end,
+        )
+        for tp, end in sorted(ends.items())
+    )
+
+
+def _new(topic: Topic, settings: Settings) -> NewTopic:
+    return NewTopic(
+        settings.topic(topic.name), settings.topic_partitions, settings.topic_replication, topic_configs=topic.config()
+    )
+
+
+def _refuse(differences: tuple[str, ...]) -> None:
+    if differences:
+        raise Misconfigured(
+            "the broker's topics differ from ours; existing topics are never changed, so mend the settings or the topic: "
+            + " | ".join(differences)
+        )
+
+
+async def _differences(client: AIOKafkaAdminClient, settings: Settings) -> tuple[str, ...]:
+    found = await _found(client, settings)
+    lines = [
+        topics.difference(
+            topic,
+            settings.topic(topic.name),
+            settings.topic_partitions,
+            settings.topic_replication,
+            found.get(settings.topic(topic.name)),
+        )
+        for topic in topics.ALL
+    ]
+    return tuple(line for line in lines if line is not None)
+
+
+async def _found(client: AIOKafkaAdminClient, settings: Settings) -> dict[str, FoundTopic]:
+    wanted = {settings.topic(topic.name) for topic in topics.ALL}
+    present = sorted(wanted & set(await client.list_topics()))
+    if not present:
+        return {}
+    described = await client.describe_topics(present)
+    answers = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in present])
+    configs = {
+        resource[3]: {entry[0]: str(entry[1]) for entry in resource[4]}
+        for answer in answers
+        for resource in answer.resources
+    }
+    return {
+        item["topic"]: FoundTopic(
+            name=item["topic"],
+            partitions=len(item["partitions"]),
+            replication=min(len(partition["replicas"]) for partition in item["partitions"]),
+            config=configs.get(item["topic"], {}),
+        )
+        for item in described
+    }
