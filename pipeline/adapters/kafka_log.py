@@ -1,0 +1,82 @@
+"""Reading the broker's logs from outside a consumer group: a range of one partition, or a whole topic as it stands now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from pipeline.domain.errors import BrokerUnavailable, HistoryMissing
+
+_PATIENCE_S = 30
+"""How long a read may take without one new record before the broker counts as unavailable."""
+
+
+@asynccontextmanager
+async def _consumer(kafka: str) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="none")
+    try:
+        await consumer.start()
+        yield consumer
+    except (KafkaError, OSError) as exc:
+        raise BrokerUnavailable(f"kafka does not answer: {exc} ({kafka})") from exc
+    finally:
+        await consumer.stop()
+
+
+class KafkaLinkHistory:
+    """:class:`pipeline.ports.LinkHistory` over one topic. A connection per call: stitch reads once per closed recording."""
+
+    def __init__(self, kafka: str, topic: str) -> None:
+        self._kafka = kafka
+        self._topic = topic
+
+    async def values(self, partition: int, first_offset: int, last_offset: int) -> Sequence[bytes]:
+        place = TopicPartition(self._topic, partition)
+        async with _consumer(self._kafka) as consumer:
+            consumer.assign([place])
+            beginning = (await consumer.beginning_offsets([place]))[place]
+            if beginning > first_offset:
+                raise HistoryMissing(
+                    f"links are gone from the broker, rebuild from the archive: expected offset {first_offset}, "
+                    f"oldest is {beginning} ({self._topic}/{partition})"
+                )
+            consumer.seek(place, first_offset)
+            return [record.value or b"" for record in await _until(consumer, {place: last_offset + 1})]
+
+
+async def read_topic(kafka: str, topic: str, *, last: int | None = None) -> list[ConsumerRecord[bytes, bytes]]:
+    """Every record *topic* holds now, partition by partition; with *last*, only that many newest per partition.
+
+    Raises :class:`BrokerUnavailable` when the broker does not answer or does not know the topic.
+    """
+    async with _consumer(kafka) as consumer:
+        numbers = await _partitions(consumer, topic, kafka)
+        places = [TopicPartition(topic, number) for number in numbers]
+        consumer.assign(places)
+        begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        for place in places:
+            consumer.seek(place, begins[place] if last is None else max(begins[place], ends[place] - last))
+        return await _until(consumer, {place: ends[place] for place in places if ends[place] > begins[place]})
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str, kafka: str) -> list[int]:
+    if topic not in await consumer.topics():
+        raise BrokerUnavailable(f"topic does not exist, create it with `unbroken topics apply` ({topic} on {kafka})")
+    return sorted(consumer.partitions_for_topic(topic) or ())
+
+
+async def _until(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> list[ConsumerRecord[bytes, bytes]]:
+    """Read until each partition's position has reached its end; positions count, because compaction leaves holes."""
+    records: list[ConsumerRecord[bytes, bytes]] = []
+    waiting = {place for place, end in ends.items() if await consumer.position(place) < end}
+    while waiting:
+        async with asyncio.timeout(_PATIENCE_S):
+            found = await consumer.getmany(*waiting, timeout_ms=1000)
+        for place, batch in found.items():
+            records += [record for record in batch if record.offset < ends[place]]
+        waiting = {place for place in waiting if await consumer.position(place) < ends[place]}
+    return sorted(records, key=lambda record: (record.partition, record.offset))
