@@ -1,0 +1,1 @@
+"""The runner against brokers that fail, and workers that are killed."""
