@@ -1,0 +1,60 @@
+# Bare `make` lists the targets. Everything runs from the checkout; state lives in .unbroken (UNBROKEN_STATE).
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+LOCAL := set -a && . infra/local.env && set +a &&
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help install up down status demo test lint check bench render lock test-brokers fresh
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
+
+install: $(VENV)/complete  ## virtual environment from the lock file
+
+$(VENV)/complete: requirements/dev.lock pyproject.toml infra/python.sh
+	bash infra/python.sh $(PYTHON) $(VENV)
+
+up: install  ## start the local stack of real services, installing what is missing
+	$(PY) -m infra.native up
+
+down:  ## end everything `make up` started
+	$(PYTHON) -m infra.native down
+
+status:  ## the stack's services, then the pipeline
+	@$(PYTHON) -m infra.native status; $(LOCAL) unbroken status
+
+demo: up  ## the main job on footage made on the spot, with what it found
+	$(LOCAL) $(PY) -m pipeline.demo
+
+test: install  ## every test, on real services; the stack is left as it was found
+	@was_up=0; $(PY) -m infra.native status >/dev/null 2>&1 && was_up=1; \
+	$(PY) -m infra.native up || exit 1; \
+	$(LOCAL) $(PY) -m pytest; code=$$?; \
+	if [ $$was_up = 0 ]; then $(PY) -m infra.native down; fi; exit $$code
+
+lint: install  ## style, types, layers
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+check: lint test  ## exactly what CI runs
+
+bench: up  ## measurements as ratios against a floor in the same run; JSON in bench/results
+	$(LOCAL) $(PY) -m bench
+
+render: install  ## write the files that are made from data
+	$(PY) docs/render.py
+
+lock: install  ## renew the lock file after editing pyproject.toml
+	$(PY) -m pip install -q uv && uv pip compile -q pyproject.toml --group dev --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/dev.lock
+
+test-brokers: install  ## the runner's real-broker tests on other Kafka versions
+	$(PY) -m tests.brokers
+
+fresh:  ## both README commands in a new clone with empty caches
+	bash tests/fresh.sh

@@ -1,0 +1,84 @@
+"""Kafka: one broker that is its own controller (KRaft), from jars pinned in ``infra/kafka/pom.xml``."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from infra.native.daemon import Daemon, StackError, listening
+from infra.native.layout import ROOT, Layout
+
+_CLUSTER_ID = "dW5icm9rZW4tbG9jYWwtMQ"
+"""22 characters of base64, as Kafka wants; the same each time, because a stack is its state folder."""
+
+
+def version() -> str:
+    """The pinned version, or UNBROKEN_KAFKA_VERSION for trying others."""
+    pinned = re.search(r"<kafka.version>([^<]+)<", (ROOT / "infra/kafka/pom.xml").read_text())
+    assert pinned
+    return os.environ.get("UNBROKEN_KAFKA_VERSION") or pinned[1]
+
+
+def prepare(layout: Layout) -> list[Daemon]:
+    """Fetch the jars and format the log folder if need be; returns the daemon."""
+    folder = layout.folder("kafka")
+    jars = _jars(folder)
+    properties = folder / "server.properties"
+    properties.write_text(_properties(layout, folder / "data"))
+    java = ("java", "-cp", f"{jars}/*", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+    if not (folder / "data/meta.properties").exists():
+        # A half-formatted folder holds nothing yet: meta.properties is what formatting writes.
+        shutil.rmtree(folder / "data", ignore_errors=True)
+        done = subprocess.run(
+            [*java, "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(properties)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise StackError(f"kafka could not format its folder: {done.stdout[-400:]}{done.stderr[-400:]} ({folder})")
+    memory = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+    command = (java[0], *memory, *java[1:], "kafka.Kafka", str(properties))
+    return [Daemon("kafka", command, folder, layout.kafka, lambda: listening(layout.kafka))]
+
+
+def _jars(folder: Path) -> Path:
+    target = folder / f"lib-{version()}"
+    if (target / "complete").exists():
+        return target
+    shutil.rmtree(target, ignore_errors=True)
+    done = subprocess.run(
+        ["mvn", "-q", "-B", "-f", str(ROOT / "infra/kafka/pom.xml"), f"-Dkafka.version={version()}",
+         "dependency:copy-dependencies", f"-DoutputDirectory={target}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise StackError(f"maven could not fetch kafka {version()}: {(done.stdout + done.stderr).strip()[-600:]}")
+    (target / "complete").touch()
+    return target
+
+
+def _properties(layout: Layout, data: Path) -> str:
+    return f"""process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{layout.kafka_controller}
+listeners=PLAINTEXT://127.0.0.1:{layout.kafka},CONTROLLER://127.0.0.1:{layout.kafka_controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{layout.kafka}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=8
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+group.initial.rebalance.delay.ms=0
+offsets.retention.minutes=20160
+log.segment.bytes=67108864
+"""

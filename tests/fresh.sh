@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The README's two commands in a new clone, with no caches, no virtual environment and no running services.
+# Ports are shifted, so a stack that is up elsewhere on this machine is left alone.
+set -euo pipefail
+origin=$(cd "$(dirname "$0")/.." && pwd)
+place=$(mktemp -d)
+trap 'cd "$place/unbroken" && make down; rm -rf "$place"' EXIT
+git clone -q "$origin" "$place/unbroken"
+cd "$place/unbroken"
+export PIP_CACHE_DIR="$place/pip" MAVEN_OPTS="-Dmaven.repo.local=$place/m2" UNBROKEN_STATE="$place/state"
+time make demo
+time make demo
+time make test
