@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The README's two commands in a new clone, with no caches, no virtual environment and no running services.
-# Ports are shifted, so a stack that is up elsewhere on this machine is left alone.
+# Takes the local stack's ports: run `make down` in other checkouts first; a taken port is named and ends the run.
 set -euo pipefail
 origin=$(cd "$(dirname "$0")/.." && pwd)
 place=$(mktemp -d)
