@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pipeline.domain.identity import RecordingId, SourceId
+from pipeline.domain.identity import RecordingId, SourceId, label, recording_id, source_id
 from pipeline.domain.time import WallMs
 
 AnnotationKind = Literal["metadata", "explanation", "session_ended", "schedule_window", "deadline_due"]
@@ -87,6 +87,13 @@ class Annotation:
     window: ScheduleWindow | None = None
 
     def __post_init__(self) -> None:
+        label(self.annotation_id, "annotation id")
+        label(self.made_by, "maker")
+        source_id(self.source_id)
+        if self.recording_id is not None:
+            recording_id(self.recording_id)
+        if self.unit is not None:
+            label(self.unit, "unit")
         bodies = {
             "metadata": self.metadata,
             "explanation": self.explanation,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.domain.identity import RecordingId, SourceId, SourceKind
+from pipeline.domain.identity import RecordingId, SourceId, SourceKind, recording_id, source_id
 from pipeline.domain.time import WallMs
 
 DeadlineState = Literal["tracked", "at_risk", "met", "missed", "late"]
@@ -28,3 +28,7 @@ class DeadlineChanged:
     changed_at: WallMs
     cause: Cause | None = None
     missing_fields: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        source_id(self.source_id)
+        recording_id(self.recording_id)

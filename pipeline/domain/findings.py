@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pipeline.domain.identity import Sha256
+from pipeline.domain.identity import Sha256, sha256
 from pipeline.domain.time import WallMs
 
 FindingKind = Literal[
@@ -67,3 +67,8 @@ class Finding:
     count: int | None = None
     wall_start: WallMs | None = None
     wall_end: WallMs | None = None
+
+    def __post_init__(self) -> None:
+        for digest in (self.segment, self.previous):
+            if digest is not None:
+                sha256(digest)

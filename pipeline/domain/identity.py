@@ -21,6 +21,8 @@ SourceKind = Literal["body_camera", "cctv", "voice_recorder", "still_camera", "c
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+MAX_LABEL: Final = 200
 _EXTENSION: Final = re.compile(r"[a-z0-9]{1,8}")
 
 
@@ -39,6 +41,15 @@ def sha256(text: str) -> Sha256:
     if not _SHA256.fullmatch(text):
         raise ValueError(f"expected 64 lower-case hex digits, found {text[:80]!r}")
     return Sha256(text)
+
+
+def label(text: str, what: str) -> str:
+    """Check a short printable text of 1 to 200 characters (a unit's or person's name, a connector); raises ``ValueError``."""
+    if not 0 < len(text) <= MAX_LABEL or _CONTROL.search(text):
+        raise ValueError(
+            f"a {what} is 1 to {MAX_LABEL} characters without control characters, found {len(text)}: {text[:80]!r}"
+        )
+    return text
 
 
 def block_recording_id(source: SourceId, started_at: WallMs, block_s: int) -> RecordingId:

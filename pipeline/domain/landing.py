@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind
+from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, label, recording_id, sha256, source_id
 from pipeline.domain.time import ClaimedTime, WallMs
 
 Ends = Literal["declared", "next_block", "idle"]
@@ -26,6 +26,13 @@ class ObjectRef:
     version_id: str
     sha256: Sha256
     size_bytes: int
+
+    def __post_init__(self) -> None:
+        if not (self.bucket and self.key):
+            raise ValueError(f"an object has a bucket and a key, found {self.bucket!r} and {self.key!r}")
+        sha256(self.sha256)
+        if self.size_bytes < 0:
+            raise ValueError(f"a size is not negative, found {self.size_bytes}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,5 +63,7 @@ class SegmentLanded:
     def __post_init__(self) -> None:
         if self.announcement < 1:
             raise ValueError(f"announcements count from 1, found {self.announcement}")
-        if self.object.size_bytes < 0:
-            raise ValueError(f"a size is not negative, found {self.object.size_bytes}")
+        label(self.connector, "connector")
+        label(self.unit, "unit")
+        source_id(self.source_id)
+        recording_id(self.recording_id)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.domain.findings import Finding
-from pipeline.domain.identity import Sha256
+from pipeline.domain.identity import Sha256, label, sha256
 from pipeline.domain.landing import SegmentLanded
-from pipeline.domain.time import ClaimedTime
+from pipeline.domain.media import TimeBase
+from pipeline.domain.time import ClaimedTime, Nanos
 
 StreamKind = Literal["video", "audio", "other"]
 MediaKind = Literal["timed", "photo", "unreadable"]
@@ -42,6 +43,11 @@ class StreamFacts:
     wraps_33: bool = False
     format: str = ""
 
+    def __post_init__(self) -> None:
+        if self.index < 0 or self.packets < 0:
+            raise ValueError(f"stream index and packets are not negative, found {self.index} and {self.packets}")
+        TimeBase(self.time_base_num, self.time_base_den)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BandIdentity:
@@ -50,8 +56,8 @@ class BandIdentity:
     kind: Literal["mtxi"]
     stream_id: str
     number: int
-    dts_ns: int
-    ntp_ns: int
+    dts_ns: Nanos
+    ntp_ns: Nanos
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +83,7 @@ class SegmentProbed:
     facts: MediaFacts
     observed_sha256: Sha256
     probe_version: str
+
+    def __post_init__(self) -> None:
+        sha256(self.observed_sha256)
+        label(self.probe_version, "probe version")

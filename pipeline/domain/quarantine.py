@@ -9,7 +9,8 @@ from pipeline.domain.time import WallMs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
-    """Where the input stood, its bytes verbatim (base64), and why. ``value_base64`` is ``None`` for a null value."""
+    """Where the input stood, its bytes verbatim (base64), and why. ``value_base64`` is ``None`` for a null value;
+    ``headers_base64``: name and base64 of each header, in order."""
 
     stage: str
     topic: str
@@ -20,3 +21,8 @@ class Quarantined:
     reason: str
     detail: str
     at: WallMs
+    headers_base64: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.partition < 0 or self.offset < 0:
+            raise ValueError(f"partition and offset count from 0, found {self.partition} and {self.offset}")

@@ -1,0 +1,49 @@
+"""Events: which type of the domain travels on which topic. One type per topic, one topic per type."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+from pipeline.domain.annotation import Annotation
+from pipeline.domain.archive import RecordingArchived
+from pipeline.domain.chain import LinkAppended
+from pipeline.domain.continuity import Judged
+from pipeline.domain.deadline import DeadlineChanged
+from pipeline.domain.landing import SegmentLanded
+from pipeline.domain.probe import SegmentProbed
+from pipeline.domain.quarantine import Quarantined
+from pipeline.domain.stitch import RecordingStitched
+from pipeline.wire import topics
+from pipeline.wire.topics import Topic
+
+Event: TypeAlias = (
+    SegmentLanded
+    | SegmentProbed
+    | Judged
+    | Annotation
+    | LinkAppended
+    | RecordingStitched
+    | RecordingArchived
+    | DeadlineChanged
+    | Quarantined
+)
+Headers: TypeAlias = tuple[tuple[str, bytes], ...]
+"""Kafka headers, in order."""
+
+TYPES: Final[dict[str, type[Any]]] = {
+    topics.LANDED.name: SegmentLanded,
+    topics.PROBED.name: SegmentProbed,
+    topics.JUDGED.name: Judged,
+    topics.ANNOTATION.name: Annotation,
+    topics.LINK.name: LinkAppended,
+    topics.STITCHED.name: RecordingStitched,
+    topics.ARCHIVED.name: RecordingArchived,
+    topics.DEADLINE.name: DeadlineChanged,
+    topics.QUARANTINE.name: Quarantined,
+}
+_TOPICS: Final[dict[type[Any], Topic]] = {TYPES[topic.name]: topic for topic in topics.DATA}
+
+
+def event_topic(event: Event) -> Topic:
+    """The topic that carries *event*."""
+    return _TOPICS[type(event)]
