@@ -114,8 +114,11 @@ class Transport(driver.Transport):
     custody: Custody | None = None
 
 
-def build_app(name: str, *, kafka: str, prefix: str) -> faust.App:
-    """A Faust app and consumer group ``<prefix>-<name>`` that declares no topics, keeps no tables and serves no web."""
+def build_app(name: str, *, kafka: str, prefix: str, session_s: float = 10.0) -> faust.App:
+    """A Faust app and consumer group ``<prefix>-<name>`` that declares no topics, keeps no tables and serves no web.
+
+    *session_s*: after how long the group gives a silent worker's partitions to others.
+    """
     app = faust.App(
         f"{prefix}-{name}",
         broker=[f"kafka://{server.strip()}" for server in kafka.split(",")],
@@ -126,8 +129,8 @@ def build_app(name: str, *, kafka: str, prefix: str) -> faust.App:
         topic_disable_leader=True,
         consumer_auto_offset_reset="earliest",
         broker_commit_interval=COMMIT_INTERVAL_S,
-        broker_session_timeout=10,
-        broker_heartbeat_interval=2,
+        broker_session_timeout=session_s,
+        broker_heartbeat_interval=session_s / 5,
         broker_rebalance_timeout=60,
         broker_max_poll_records=POLL_RECORDS,
         stream_buffer_maxsize=BUFFER_EVENTS,

@@ -17,7 +17,7 @@ def main() -> None:
     kafka, prefix, form = sys.argv[1:4]
     logs.configure("console")
     names = toy.Names(prefix)
-    app = build_app("toy", kafka=kafka, prefix=prefix)
+    app = build_app("toy", kafka=kafka, prefix=prefix, session_s=3.0)
     if form == "naive":
         from tests.agents import naive
 

@@ -1,0 +1,185 @@
+"""One judge for every test of the runner: what was announced against what the links prove.
+
+A topic may hold a record twice (delivery is at least once), but never two different records that claim one place. So a
+link is *doubled* only when one announcement stands in two places of a chain, and *conflicting* when one place holds two
+contents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from tests.agents.toy import GENESIS, Names, kind_of
+
+Announced = Mapping[str, Mapping[str, int]]
+"""Per key how many segments and notes were announced: ``{"k1": {"segment": 100, "note": 10}}``."""
+
+
+@dataclass
+class Verdict:
+    """Empty lists and no missing announcements mean that every promise held."""
+
+    missing: Counter[str] = field(default_factory=Counter)
+    doubled: list[str] = field(default_factory=list)
+    conflicting: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    invented: list[str] = field(default_factory=list)
+    repeats: int = 0
+    links: int = 0
+
+    @property
+    def whole(self) -> bool:
+        return not (self.missing or self.faults)
+
+    @property
+    def faults(self) -> list[str]:
+        return [*self.doubled, *self.conflicting, *self.broken, *self.invented]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.links} links, {self.repeats} equal repeats, {sum(self.missing.values())} missing, "
+            f"{len(self.doubled)} doubled, {len(self.conflicting)} conflicting, {len(self.broken)} broken, "
+            f"{len(self.invented)} invented {self.faults[:5]} {dict(self.missing.most_common(5))}"
+        )
+
+
+def judge(links: Iterable[bytes], announced: Announced) -> Verdict:
+    """Compare the link topic, in any order of partitions, with what was announced."""
+    verdict = Verdict()
+    places: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
+    for value in links:
+        link = msgspec.json.decode(value)
+        known = places[link["key"]].setdefault(link["i"], link)
+        if known is not link:
+            verdict.repeats += 1
+            if known != link:
+                verdict.conflicting.append(f"{link['key']} link {link['i']}")
+    for key, chain in places.items():
+        _prove(key, chain, announced.get(key, {}), verdict)
+    for key, counts in announced.items():
+        for kind, count in counts.items():
+            found = {link[kind] for link in places[key].values() if kind in link}
+            verdict.missing[key] += len(set(range(1, count + 1)) - found)
+    verdict.missing = +verdict.missing
+    return verdict
+
+
+def _prove(key: str, chain: Mapping[int, dict[str, Any]], counts: Mapping[str, int], verdict: Verdict) -> None:
+    """Each link extends the one before it, and holds an announcement no other link holds, in the order announced."""
+    head, seen = GENESIS, {"segment": 0, "note": 0}
+    for place in range(1, max(chain) + 1):
+        link = chain.get(place)
+        if link is None:
+            verdict.broken.append(f"{key} has no link {place}")
+            return
+        verdict.links += 1
+        entry = {name: link[name] for name in link if name != "digest"}
+        if link["prev"] != head or hashlib.sha256(msgspec.json.encode(entry)).hexdigest() != link["digest"]:
+            verdict.broken.append(f"{key} link {place} does not extend link {place - 1}")
+        head = link["digest"]
+        kind = kind_of(link)
+        if link[kind] > counts.get(kind, 0):
+            verdict.invented.append(f"{key} {kind} {link[kind]}")
+        if link[kind] <= seen[kind]:
+            verdict.doubled.append(f"{key} {kind} {link[kind]}")
+        seen[kind] = link[kind]
+
+
+def read_all(kafka: str, topic: str) -> list[tuple[int, int, bytes, bytes]]:
+    """Everything *topic* holds now, as (partition, offset, key, value)."""
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "oracle", "enable.auto.commit": False})
+    try:
+        parts = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        ends = {part: consumer.get_watermark_offsets(TopicPartition(topic, part), timeout=10)[1] for part in parts}
+        if not any(ends.values()):
+            return []
+        consumer.assign([TopicPartition(topic, part, 0) for part, end in ends.items() if end])
+        records: list[tuple[int, int, bytes, bytes]] = []
+        reached = {part: 0 for part, end in ends.items() if end}
+        deadline = time.monotonic() + 60
+        while any(at < ends[part] for part, at in reached.items()) and time.monotonic() < deadline:
+            for message in consumer.consume(5000, timeout=0.2):
+                if message.error() is None:
+                    part, offset = message.partition(), message.offset()
+                    records.append((part, offset, message.key() or b"", message.value() or b""))
+                    reached[part] = offset + 1
+        assert all(at >= ends[part] for part, at in reached.items()), f"{topic}: read {reached}, expected {ends}"
+        return records
+    finally:
+        consumer.close()
+
+
+def wait_until_whole(kafka: str, names: Names, announced: Announced, seconds: float) -> Verdict:
+    """Judge again and again until nothing is missing or *seconds* have passed; faults end it at once."""
+    deadline = time.monotonic() + seconds
+    while True:
+        verdict = judge((value for *_, value in read_all(kafka, names.links)), announced)
+        if not verdict.missing or verdict.faults or time.monotonic() > deadline:
+            return verdict
+        time.sleep(0.5)
+
+
+def quarantined(kafka: str, names: Names) -> list[dict[str, Any]]:
+    """The quarantined inputs, each (topic, partition, offset) once."""
+    found = [msgspec.json.decode(value) for *_, value in read_all(kafka, names.quarantine)]
+    return list({(item["topic"], item["partition"], item["offset"]): item for item in found}.values())
+
+
+def create_topics(kafka: str, names: Names, partitions: int) -> None:
+    _create(kafka, names.data, partitions, {})
+    create_states(kafka, names.states, partitions)
+
+
+def create_states(kafka: str, topics: Sequence[str], partitions: int) -> None:
+    _create(kafka, topics, partitions, {"cleanup.policy": "compact"})
+
+
+def _create(kafka: str, topics: Sequence[str], partitions: int, config: dict[str, str]) -> None:
+    admin = AdminClient({"bootstrap.servers": kafka})
+    wanted = [NewTopic(topic, partitions, 1, config=config) for topic in topics]
+    for future in admin.create_topics(wanted).values():
+        future.result()
+
+
+def delete_topics(kafka: str, topics: Sequence[str]) -> None:
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for future in admin.delete_topics(list(topics)).values():
+        future.result()
+
+
+class Announcer:
+    """Announces segments and notes with contiguous numbers; every ``note_every``-th segment is followed by a note."""
+
+    def __init__(self, kafka: str, names: Names, partitions: int) -> None:
+        self._producer = Producer({"bootstrap.servers": kafka, "linger.ms": 5, "enable.idempotence": True})
+        self._names = names
+        self._partitions = partitions
+        self.announced: dict[str, dict[str, int]] = {}
+
+    def announce(self, key: str, segments: int, *, note_every: int = 10, **extra: Any) -> None:
+        for _ in range(segments):
+            counts = self.announced.setdefault(key, {"segment": 0, "note": 0})
+            counts["segment"] += 1
+            self.send(self._names.segments, key, {"key": key, "segment": counts["segment"], **extra})
+            if counts["segment"] % note_every == 0:
+                counts["note"] += 1
+                self.send(self._names.notes, key, {"key": key, "note": counts["note"]})
+
+    def send(self, topic: str, key: str | None, value: Any) -> None:
+        """One record, on the key's partition; ``bytes`` and ``None`` go as they are."""
+        body = value if value is None or isinstance(value, bytes) else msgspec.json.encode(value)
+        part = int(hashlib.sha256((key or "").encode()).hexdigest(), 16) % self._partitions
+        self._producer.produce(topic, body, key, part)
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        assert self._producer.flush(30) == 0
