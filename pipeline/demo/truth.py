@@ -32,11 +32,20 @@ class PlantedGap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Plant:
+    """One fault made on purpose, in words for people, and where a report shows it: its gaps, its verdict, or the
+    findings of one kind."""
+
+    what: str
+    shows: Literal["verdict"] | FindingKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
     """One recording as it must be reported once all of its files are in.
 
     ``findings``: the kinds beside gaps, each once. ``started_at`` is ``None`` where nothing places a file in time.
-    ``bytes`` counts every announced file, duplicates too, as the store's owner pays for attention, not for space.
+    ``bytes`` counts every announced file, duplicates too; ``originals`` are the keys of the distinct ones.
     """
 
     recording_id: RecordingId
@@ -50,10 +59,11 @@ class Truth:
     tolerance_ms: int
     segments: int
     bytes: int
-    originals: int
+    originals: tuple[str, ...]
     deadline: DeadlineState
     gaps: tuple[PlantedGap, ...] = ()
     findings: tuple[FindingKind, ...] = ()
+    plants: tuple[Plant, ...] = ()
 
 
 def differences(truth: Truth, report: Mapping[str, Any] | None) -> list[str]:

@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.demo import footage
 from pipeline.demo.footage import Shot
+from pipeline.demo.masters import encoded_masters
 from pipeline.demo.truth import Truth, differences
 from pipeline.domain.time import WallMs, from_rfc3339, to_rfc3339
 
@@ -22,7 +23,7 @@ _TICKS_33 = 1 << 33
 
 @pytest.fixture(scope="session")
 def masters(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return footage.masters(tmp_path_factory.mktemp("masters"))
+    return encoded_masters(tmp_path_factory.mktemp("masters"))
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +59,7 @@ def _start(path: Path) -> WallMs:
 def test_masters_are_made_once(masters: Path) -> None:
     before = masters.stat().st_mtime_ns
 
-    again = footage.masters(masters.parent)
+    again = encoded_masters(masters.parent)
 
     assert again == masters
     assert again.stat().st_mtime_ns == before

@@ -1,0 +1,75 @@
+"""One isolated installation on the local stack for all end-to-end tests: own topics, buckets, journals, workers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from pipeline.demo.footage import Shot, shoot
+from pipeline.demo.masters import encoded_masters
+from pipeline.demo.stand import Stand
+from pipeline.domain.time import WallMs
+
+ROOT = Path(__file__).resolve().parents[2]
+PORTS = {"media": 19131, "ledger": 19132}
+
+Film = Callable[[], tuple[Shot, ...]]
+
+
+@pytest.fixture(scope="session")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """Topics and buckets made, no worker started."""
+    for line in (ROOT / "infra/local.env").read_text("utf-8").splitlines():
+        name, found, value = line.partition("=")
+        if found and not line.startswith("#"):
+            os.environ.setdefault(name, value)
+    made = Stand(folder=tmp_path_factory.mktemp("stand"), prefix=f"e2e{secrets.token_hex(3)}", ports=PORTS)
+    made.prepare()
+    yield made
+    made.stop()
+    asyncio.run(_delete_topics(made))
+
+
+@pytest.fixture
+def working(stand: Stand) -> Stand:
+    """The stand with both workers running, whatever the test before did to them."""
+    for which in stand.ports:
+        if which not in stand.workers:
+            stand.start(which)
+    for which in stand.ports:
+        stand.ready(which)
+    return stand
+
+
+@pytest.fixture(scope="session")
+def masters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return encoded_masters(tmp_path_factory.mktemp("masters"))
+
+
+@pytest.fixture
+def film(masters: Path, tmp_path: Path) -> Film:
+    """Makes footage nobody has seen: new ids, new bytes."""
+
+    def make() -> tuple[Shot, ...]:
+        run = secrets.token_hex(3)
+        return shoot(masters, tmp_path / run, WallMs(time.time_ns() // 1_000_000), run)
+
+    return make
+
+
+async def _delete_topics(stand: Stand) -> None:
+    """Locked objects stay for their day; topics need not."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=stand.settings().kafka)
+    await admin.start()
+    try:
+        mine = [name for name in await admin.list_topics() if name.startswith(f"{stand.prefix}.")]
+        await admin.delete_topics(mine)
+    finally:
+        await admin.close()

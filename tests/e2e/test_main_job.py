@@ -1,0 +1,109 @@
+"""The main job on real services: what is reported is what was planted, whatever happens on the way."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.demo.footage import Shot
+from pipeline.demo.stand import Stand
+from pipeline.demo.truth import Truth, differences
+from tests.e2e.conftest import Film
+
+pytestmark = pytest.mark.stack
+
+DATE = "2026-11-24"
+WAIT_S = 90
+
+
+def _truths(shots: Sequence[Shot]) -> list[Truth]:
+    return [truth for shot in shots for truth in shot.truths]
+
+
+def _settled(stand: Stand, truths: Sequence[Truth]) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]]]:
+    """The differences that are left once there are none or the time is over, and the reports they rest on."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        reports = stand.recordings()
+        left = {str(truth.recording_id): differences(truth, reports.get(truth.recording_id)) for truth in truths}
+        if not any(left.values()) or time.monotonic() > deadline:
+            ours = {name: reports[name] for name in left if name in reports}
+            return {name: lines for name, lines in left.items() if lines}, ours
+        time.sleep(0.5)
+
+
+def _in_pieces(shot: Shot, dice: random.Random) -> list[Shot]:
+    """The same files in random order, in one to three imports, late ones among them."""
+    files = [*shot.files, *shot.late]
+    dice.shuffle(files)
+    count = min(len(files), dice.randint(1, 3))
+    return [replace(shot, files=tuple(files[number::count]), late=()) for number in range(count)]
+
+
+def test_what_is_reported_is_what_was_planted_and_importing_again_changes_nothing(working: Stand, film: Film) -> None:
+    shots = film()
+    for shot in shots:
+        working.announce_window(shot)
+        working.bring_in(shot, shot.files, DATE)
+        if shot.late:
+            working.bring_in(shot, shot.late, DATE)
+    wrong, first = _settled(working, _truths(shots))
+    assert wrong == {}
+
+    for shot in shots:
+        working.bring_in(shot, (*shot.files, *shot.late), DATE)
+    time.sleep(3)
+    wrong, second = _settled(working, _truths(shots))
+
+    assert wrong == {}
+    assert second == first
+
+
+def test_the_order_of_import_does_not_matter(working: Stand, film: Film) -> None:
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    shots = film()
+    for shot in shots:
+        working.announce_window(shot)
+
+    pieces = [piece for shot in shots for piece in _in_pieces(shot, dice)]
+    dice.shuffle(pieces)
+    for piece in pieces:
+        working.bring_in(piece, piece.files, DATE)
+    wrong, _reports = _settled(working, _truths(shots))
+
+    assert wrong == {}, f"seed {seed}"
+
+
+def test_killing_both_workers_in_between_does_not_matter(working: Stand, film: Film) -> None:
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    shots = film()
+    pieces = [piece for shot in shots for piece in _in_pieces(shot, dice)]
+
+    importing = threading.Thread(target=_bring_all_in, args=(working, shots, pieces))
+    importing.start()
+    for _ in range(3):
+        time.sleep(dice.uniform(1.0, 5.0))
+        for which in working.ports:
+            working.kill(which)
+            working.start(which)
+    importing.join()
+    wrong, _reports = _settled(working, _truths(shots))
+
+    assert wrong == {}, f"seed {seed}"
+
+
+def _bring_all_in(stand: Stand, shots: Sequence[Shot], pieces: Sequence[Shot]) -> None:
+    for shot in shots:
+        stand.announce_window(shot)
+    for piece in pieces:
+        stand.bring_in(piece, piece.files, DATE)
