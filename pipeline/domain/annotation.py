@@ -52,6 +52,10 @@ class SessionEnded:
     expected_segments: int | None = None
     ended_at: WallMs | None = None
 
+    def __post_init__(self) -> None:
+        if self.expected_segments is not None and self.expected_segments < 0:
+            raise ValueError(f"a number of segments is not negative, found {self.expected_segments}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleWindow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind
+from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, about_recording, sha256
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.time import WallMs
 
@@ -40,3 +40,10 @@ class RecordingArchived:
     signature: str
     ended_at: WallMs | None
     first_received_at: WallMs
+
+    def __post_init__(self) -> None:
+        about_recording(self.source_id, self.unit, self.recording_id)
+        sha256(self.close_hash)
+        sha256(self.objects_sha256)
+        if self.revision < 1:
+            raise ValueError(f"revisions count from 1, found {self.revision}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.domain.continuity import RecordingEnded
-from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind
+from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, about_recording, sha256
 from pipeline.domain.probe import MediaFacts
 
 LinkKind = Literal["genesis", "segment", "gap", "explanation", "metadata", "late", "close"]
@@ -31,3 +31,9 @@ class LinkAppended:
     hash: Sha256
     facts: MediaFacts | None = None
     ended: RecordingEnded | None = None
+
+    def __post_init__(self) -> None:
+        about_recording(self.source_id, self.unit, self.recording_id)
+        sha256(self.hash)
+        if self.seq < -1:
+            raise ValueError(f"links count from -1, found {self.seq}")

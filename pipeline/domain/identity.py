@@ -43,6 +43,13 @@ def sha256(text: str) -> Sha256:
     return Sha256(text)
 
 
+def about_recording(source: str, unit: str, recording: str) -> None:
+    """Check the three names that every statement about a recording carries; raises ``ValueError``."""
+    source_id(source)
+    label(unit, "unit")
+    recording_id(recording)
+
+
 def label(text: str, what: str) -> str:
     """Check a short printable text of 1 to 200 characters (a unit's or person's name, a connector); raises ``ValueError``."""
     if not 0 < len(text) <= MAX_LABEL or _CONTROL.search(text):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, label, recording_id, sha256, source_id
+from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, about_recording, label, sha256
 from pipeline.domain.time import ClaimedTime, WallMs
 
 Ends = Literal["declared", "next_block", "idle"]
@@ -64,6 +64,4 @@ class SegmentLanded:
         if self.announcement < 1:
             raise ValueError(f"announcements count from 1, found {self.announcement}")
         label(self.connector, "connector")
-        label(self.unit, "unit")
-        source_id(self.source_id)
-        recording_id(self.recording_id)
+        about_recording(self.source_id, self.unit, self.recording_id)
