@@ -26,6 +26,7 @@ EVENTS: Final = frozenset(
         "offsets.hole",
         "partitions.released",
         "progress.missing",
+        "progress.unknown",
         "state.behind",
         "state.ghost",
         "state.loaded",

@@ -117,6 +117,7 @@ class Lane(Generic[S, E]):
         self._queue: asyncio.Queue[Any] = asyncio.Queue(maxsize=2 * self._batch)
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._start: dict[str, int] = {}
         self._expected: dict[str, int] = {}
         self._committed: dict[str, int] = {}
         self._loaded = Loaded()
@@ -151,10 +152,10 @@ class Lane(Generic[S, E]):
             if done < beginning[topic] and done:
                 self._log.critical("history.trimmed", topic=topic, committed=done, oldest=beginning[topic])
             start[topic] = max(min(done, known), beginning[topic])
-        self._expected, self._committed = dict(start), dict(committed)
+        self._start, self._expected, self._committed = start, dict(start), dict(committed)
         self._redo = self._undelivered(committed)
         self._task = asyncio.create_task(self._run(), name=f"{self.stage.name}/{self.partition}")
-        return start
+        return dict(start)
 
     def _undelivered(self, committed: Mapping[str, int]) -> tuple[Output, ...]:
         """Outboxes whose last input is not known to be committed: they may never have been sent."""
@@ -191,9 +192,14 @@ class Lane(Generic[S, E]):
         return self._task
 
     @property
-    def idle(self) -> bool:
-        """No input waits here."""
-        return self._queue.empty()
+    def dead(self) -> bool:
+        """Ended without being told to."""
+        return self._task is not None and self._task.done() and not self._closing.is_set()
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """Next offset to finish, per source topic."""
+        return {**self._start, **self.finished}
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 

@@ -128,22 +128,27 @@ class Runner:
         """Partitions are assigned (perhaps none are left for this worker) and their states are in memory."""
         return self._ready
 
-    def finished(self) -> Mapping[TP, int]:
-        """Next offset of every partition here, counting only what is done (see ``transport.Custody``)."""
-        return {
-            TP(topic, lane.partition): offset
-            for lane in self._lanes.values()
-            for topic, offset in lane.finished.items()
-        }
+    def positions(self) -> Mapping[TP, int]:
+        """Next offset to read of every partition here; of stages that share a source, the slowest counts."""
+        slowest: dict[TP, int] = {}
+        for lane in self._lanes.values():
+            for topic, offset in lane.positions.items():
+                tp = TP(topic, lane.partition)
+                slowest[tp] = min(offset, slowest.get(tp, offset))
+        return slowest
 
-    def stuck(self) -> Mapping[TP, str]:
-        """Partitions with inputs waiting, and on what: an error that is being retried, or nothing known."""
+    def waiting(self) -> Mapping[TP, Exception]:
+        """Partitions that wait, and on what."""
         return {
-            TP(topic, lane.partition): str(lane.waiting_on or "")
+            TP(topic, lane.partition): lane.waiting_on
             for lane in self._lanes.values()
-            if lane.waiting_on or not lane.idle
+            if lane.waiting_on is not None and not lane.dead
             for topic in lane.stage.sources
         }
+
+    def dead(self) -> list[tuple[str, int]]:
+        """(stage, partition) of lanes that ended by a defect, or lost their partition without being told."""
+        return [(lane.stage.name, lane.partition) for lane in self._lanes.values() if lane.dead]
 
     # -- custody -----------------------------------------------------------------------------------------------------
 
@@ -195,7 +200,8 @@ class Runner:
                 {topic: committed[tp] for topic, tp in mine.items() if tp in committed},
                 {topic: beginning[tp] for topic, tp in mine.items()},
             )
-            start.update((mine[topic], offset) for topic, offset in found.items())
+            for topic, offset in found.items():
+                start[mine[topic]] = min(offset, start.get(mine[topic], offset))
         self._ready = True
         return start
 

@@ -49,7 +49,7 @@ class Custody(Protocol):
         """Finish or let go of everything in flight, soon. Nothing is processed afterwards until the next ``take``."""
         ...
 
-    def finished(self) -> Mapping[TP, int]:
+    def positions(self) -> Mapping[TP, int]:
         """Next offset to read of each partition, counting only events whose effects are on the broker."""
         ...
 
@@ -90,7 +90,7 @@ class Consumer(driver.Consumer):
         if self.custody is None:
             return False
         assigned = self.assignment()
-        due = {tp: offset for tp, offset in self.custody.finished().items() if tp in assigned}
+        due = {tp: offset for tp, offset in self.custody.positions().items() if tp in assigned}
         due = {tp: offset for tp, offset in due.items() if offset > (self._committed_offset[tp] or 0)}
         if not due or not await self._commit(due):
             return False

@@ -12,11 +12,12 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from tests.agents.toy import GENESIS, Names, kind_of
 
@@ -109,7 +110,7 @@ def read_all(kafka: str, topic: str) -> list[tuple[int, int, bytes, bytes]]:
         while any(at < ends[part] for part, at in reached.items()) and time.monotonic() < deadline:
             for message in consumer.consume(5000, timeout=0.2):
                 if message.error() is None:
-                    part, offset = message.partition(), message.offset()
+                    part, offset = cast(int, message.partition()), cast(int, message.offset())
                     records.append((part, offset, message.key() or b"", message.value() or b""))
                     reached[part] = offset + 1
         assert all(at >= ends[part] for part, at in reached.items()), f"{topic}: read {reached}, expected {ends}"
@@ -123,9 +124,21 @@ def wait_until_whole(kafka: str, names: Names, announced: Announced, seconds: fl
     deadline = time.monotonic() + seconds
     while True:
         verdict = judge((value for *_, value in read_all(kafka, names.links)), announced)
+        _check_echoes(kafka, names, announced, verdict)
         if not verdict.missing or verdict.faults or time.monotonic() > deadline:
             return verdict
         time.sleep(0.5)
+
+
+def _check_echoes(kafka: str, names: Names, announced: Announced, verdict: Verdict) -> None:
+    """Every note must have come through the stage that shares its topic with another."""
+    echoes = {
+        (echo["key"], echo["note"]) for *_, v in read_all(kafka, names.echoes) for echo in [msgspec.json.decode(v)]
+    }
+    for key, counts in announced.items():
+        lost = {(key, number) for number in range(1, counts["note"] + 1)} - echoes
+        if lost:
+            verdict.missing[f"echo of {key}"] += len(lost)
 
 
 def quarantined(kafka: str, names: Names) -> list[dict[str, Any]]:

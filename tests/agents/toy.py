@@ -1,4 +1,5 @@
-"""Two toy stages with the shape of the real ones: ``order`` folds two inputs into one stream per key, ``link`` chains it.
+"""Toy stages with the shape of the real ones: ``order`` folds two inputs into one stream per key, ``link`` chains it, and
+``echo``, which keeps no state and does I/O, shares one of the inputs with ``order``.
 
 A segment is ``{"key", "n"}`` and a note ``{"key", "note"}``; both count from 1 per key. A link names the one before it by
 digest, so whoever reads the links can prove their order.
@@ -6,6 +7,7 @@ digest, so whoever reads the links can prove their order.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -42,6 +44,10 @@ class Names:
         return f"{self.prefix}.links"
 
     @property
+    def echoes(self) -> str:
+        return f"{self.prefix}.echoes"
+
+    @property
     def quarantine(self) -> str:
         return f"{self.prefix}.quarantine"
 
@@ -55,7 +61,7 @@ class Names:
 
     @property
     def data(self) -> tuple[str, ...]:
-        return (self.segments, self.notes, self.ordered, self.links, self.quarantine)
+        return (self.segments, self.notes, self.ordered, self.links, self.echoes, self.quarantine)
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -142,7 +148,16 @@ def link(out: str) -> Any:
     return step
 
 
-def stages(names: Names) -> tuple[Stage[Ordered, Event], Stage[Chained, Event]]:
+def echo(out: str) -> Any:
+    async def step(state: None, received: Received[Event]) -> tuple[None, Sequence[Output]]:
+        event = received.event
+        await asyncio.sleep(event.get("takes_s", 0.001))
+        return state, [Output(out, event["key"].encode(), msgspec.json.encode(event))]
+
+    return step
+
+
+def stages(names: Names) -> tuple[Stage[Ordered, Event], Stage[Chained, Event], Stage[None, Event]]:
     order = Stage(
         name="order",
         sources=(names.segments, names.notes),
@@ -165,4 +180,15 @@ def stages(names: Names) -> tuple[Stage[Ordered, Event], Stage[Chained, Event]]:
         load=lambda held: Chained(**held),
         state_topic=names.link_state,
     )
-    return order, chain
+    echoing = Stage(
+        name="echo",
+        sources=(names.notes,),
+        decode=decode,
+        key=key,
+        step=echo(names.echoes),
+        initial=lambda _key: None,
+        dump=lambda _state: None,
+        load=lambda _held: None,
+        state_topic=None,
+    )
+    return order, chain, echoing

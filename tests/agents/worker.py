@@ -30,9 +30,10 @@ def main() -> None:
             encode_quarantine=encode,
             now=lambda: WallMs(time.time_ns() // 1_000_000),
         )
-        order, link = toy.stages(names)
+        order, link, echo = toy.stages(names)
         runner.bind(order)
         runner.bind(link)
+        runner.bind(echo)
     run_worker(app, kafka=kafka)
 
 
