@@ -1,15 +1,30 @@
-"""Archive: what is locked where until when, and the receipt that says so."""
+"""Archive: what is locked where until when, and the receipt that says so.
+
+Rule 1: a revision's documents stand beside each other under ``recordings/<source>/<recording>/r<revision>/``; a later
+revision gets its own folder and nothing is overwritten.
+Rule 2: retain-until is computed from the recording, never from now, so a repeated archiving asks for the same lock.
+Rule 3: the receipt is the last document written. Where it stands, the revision is archived, and whoever archives it again
+finds it and says the same again, byte for byte.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
+from pipeline.domain.canonical import Json, canonical, digest, plain
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, about_recording, sha256
 from pipeline.domain.landing import ObjectRef
-from pipeline.domain.time import WallMs
+from pipeline.domain.policy import Policy
+from pipeline.domain.stitch import DocumentName, RecordingStitched
+from pipeline.domain.time import WallMs, to_rfc3339
 
 LockMode = Literal["COMPLIANCE", "GOVERNANCE", "none"]
+
+RECEIPT_FORMAT: Final = "unbroken.receipt.v1"
+REMEMBERED: Final = 64
+"""Archived recordings of a source whose repeats are known without asking the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +39,8 @@ class LockedObject:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingArchived:
     """The receipt: a recording's revision is archived. ``signature`` (base64 Ed25519) covers the canonical JSON of
-    ``{recording_id, revision, close_hash, objects_sha256, archived_at, key_id}``; the receipt document holds the same."""
+    ``{recording_id, revision, close_hash, objects_sha256, archived_at, key_id}``; the receipt document holds the same.
+    ``records``: the other documents of the revision, in the order of their names."""
 
     source_id: SourceId
     source_kind: SourceKind
@@ -47,3 +63,71 @@ class RecordingArchived:
         sha256(self.objects_sha256)
         if self.revision < 1:
             raise ValueError(f"revisions count from 1, found {self.revision}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archived:
+    """What is remembered of a recording: its newest archived revision and that revision's close."""
+
+    revision: int
+    close_hash: Sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveState:
+    """A source's recently archived recordings, oldest first."""
+
+    done: dict[RecordingId, Archived] = field(default_factory=dict)
+
+
+def is_repeat(state: ArchiveState, stitched: RecordingStitched) -> bool:
+    """This revision, or one after it, was archived before. A different close of the same revision is not a repeat."""
+    last = state.done.get(stitched.recording_id)
+    if last is None or stitched.revision > last.revision:
+        return False
+    return stitched.revision < last.revision or stitched.close_hash == last.close_hash
+
+
+def remember(state: ArchiveState, stitched: RecordingStitched) -> ArchiveState:
+    """*state* after *stitched* was archived."""
+    others = {name: entry for name, entry in state.done.items() if name != stitched.recording_id}
+    kept = dict(list(others.items())[-(REMEMBERED - 1) :])
+    kept[stitched.recording_id] = Archived(revision=stitched.revision, close_hash=stitched.close_hash)
+    return ArchiveState(done=kept)
+
+
+def record_key(source: SourceId, recording: RecordingId, revision: int, name: DocumentName) -> str:
+    """Key in the records bucket of one document of one revision."""
+    return f"recordings/{source}/{recording}/r{revision}/{name}"
+
+
+def retain_until(stitched: RecordingStitched, policy: Policy) -> WallMs:
+    """The least retain-until of everything of this recording: the provisional retention after its last receipt (article 12)."""
+    return WallMs(stitched.ended.last_received_at + policy.provisional_retention_s * 1000)
+
+
+def objects_digest(originals: Sequence[LockedObject], records: Sequence[LockedObject]) -> Sha256:
+    """What ``objects_sha256`` of a receipt is: SHA-256 of the canonical JSON of ``{originals, records}``."""
+    listed: Json = {"originals": plain(tuple(originals)), "records": plain(tuple(records))}
+    return Sha256(digest(listed))
+
+
+def receipt_message(stitched: RecordingStitched, objects_sha256: Sha256, archived_at: WallMs, key_id: str) -> bytes:
+    """The bytes a receipt's signature covers."""
+    return canonical(
+        {
+            "recording_id": stitched.recording_id,
+            "revision": stitched.revision,
+            "close_hash": stitched.close_hash,
+            "objects_sha256": objects_sha256,
+            "archived_at": to_rfc3339(archived_at),
+            "key_id": key_id,
+        }
+    )
+
+
+def receipt_document(archived: RecordingArchived) -> bytes:
+    """``receipt.json``: the fields of the event and ``format``, as canonical JSON."""
+    fields = plain(archived)
+    assert isinstance(fields, dict)
+    return canonical({"format": RECEIPT_FORMAT, **fields})

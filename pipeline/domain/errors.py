@@ -77,3 +77,7 @@ class Misconfigured(UnbrokenError):
 
 class HistoryMissing(UnbrokenError):
     """Events this step must read again are no longer on the broker. Rebuild from the archive."""
+
+
+class ChainBroken(UnbrokenError):
+    """A recording's links do not prove each other. It is not archived; find out who wrote the link topic."""
