@@ -8,11 +8,16 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from infra.native.daemon import Daemon, StackError, listening
+from infra.native.daemon import Daemon, StackError, listening, require_space
 from infra.native.layout import ROOT, Layout
+from infra.native.packages import java
 
 _CLUSTER_ID = "dW5icm9rZW4tbG9jYWwtMQ"
 """22 characters of base64, as Kafka wants; the same each time, because a stack is its state folder."""
+
+_LOG_LEVEL = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+NEEDED_BYTES = 1 << 30
+"""Free space asked for before the first start."""
 
 
 def version() -> str:
@@ -22,33 +27,61 @@ def version() -> str:
     return os.environ.get("UNBROKEN_KAFKA_VERSION") or pinned[1]
 
 
+def daemons(layout: Layout) -> list[Daemon]:
+    """The broker; nothing is written before its ``make``."""
+    folder = layout.path("kafka")
+    memory = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+    command = (*_java(folder, *memory), "kafka.Kafka", str(folder / "server.properties"))
+    return [
+        Daemon(
+            "kafka",
+            command,
+            folder,
+            layout.kafka,
+            lambda: listening(layout.kafka),
+            also=(layout.kafka_controller,),
+            make=lambda: _make(layout),
+        )
+    ]
+
+
 def prepare(layout: Layout) -> list[Daemon]:
-    """Fetch the jars and format the log folder if need be; returns the daemon."""
+    """The broker, made and not started: for those who start and kill one of their own."""
+    made = daemons(layout)
+    made[0].make()
+    return made
+
+
+def _java(folder: Path, *options: str) -> tuple[str, ...]:
+    return (java() or "java", *options, "-cp", f"{folder / f'lib-{version()}'}/*", _LOG_LEVEL)
+
+
+def _make(layout: Layout) -> None:
+    """Fetch the jars, write the properties, format the data folder once."""
     folder = layout.folder("kafka")
-    jars = _jars(folder)
+    formatted = folder / "data/meta.properties"
+    if not formatted.exists():
+        require_space(folder, NEEDED_BYTES, "kafka")
+    _fetch(folder / f"lib-{version()}")
     properties = folder / "server.properties"
     properties.write_text(_properties(layout, folder / "data"))
-    java = ("java", "-cp", f"{jars}/*", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
-    if not (folder / "data/meta.properties").exists():
-        # A half-formatted folder holds nothing yet: meta.properties is what formatting writes.
-        shutil.rmtree(folder / "data", ignore_errors=True)
-        done = subprocess.run(
-            [*java, "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(properties)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise StackError(f"kafka could not format its folder: {done.stdout[-400:]}{done.stderr[-400:]} ({folder})")
-    memory = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-    command = (java[0], *memory, *java[1:], "kafka.Kafka", str(properties))
-    return [Daemon("kafka", command, folder, layout.kafka, lambda: listening(layout.kafka))]
+    if formatted.exists():
+        return
+    # A half-formatted folder holds nothing yet: meta.properties is what formatting writes.
+    shutil.rmtree(folder / "data", ignore_errors=True)
+    done = subprocess.run(
+        [*_java(folder), "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(properties)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise StackError(f"kafka could not format its folder: {done.stdout[-400:]}{done.stderr[-400:]} ({folder})")
 
 
-def _jars(folder: Path) -> Path:
-    target = folder / f"lib-{version()}"
+def _fetch(target: Path) -> None:
     if (target / "complete").exists():
-        return target
+        return
     shutil.rmtree(target, ignore_errors=True)
     done = subprocess.run(
         ["mvn", "-q", "-B", "-f", str(ROOT / "infra/kafka/pom.xml"), f"-Dkafka.version={version()}",
@@ -60,7 +93,6 @@ def _jars(folder: Path) -> Path:
     if done.returncode != 0:
         raise StackError(f"maven could not fetch kafka {version()}: {(done.stdout + done.stderr).strip()[-600:]}")
     (target / "complete").touch()
-    return target
 
 
 def _properties(layout: Layout, data: Path) -> str:

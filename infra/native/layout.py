@@ -1,4 +1,7 @@
-"""Where the stack lives and which ports it takes; ``infra/local.env`` is the one list of addresses."""
+"""Where the stack lives and which ports it takes; ``infra/local.env`` is the one list of addresses.
+
+UNBROKEN_STATE: the folder that holds everything. UNBROKEN_PORT_OFFSET: added to every port, for a second stack beside.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.native.daemon import StackError
+
 ROOT = Path(__file__).resolve().parents[2]
 _LONGEST_SOCKET_PATH = 80
 """An AF_UNIX path holds 107 bytes; Ceph appends names of up to some 25."""
+
+_LARGEST_OFFSET = 12000
+"""Beyond it the ports reach those the kernel hands out to clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,17 @@ class Layout:
         run = state / "run"
         if len(str(run)) > _LONGEST_SOCKET_PATH:
             run = Path(tempfile.gettempdir()) / f"unbroken-{hashlib.sha256(str(state).encode()).hexdigest()[:10]}"
-        return Layout(state, run, int(os.environ.get("UNBROKEN_PORT_OFFSET", "0")))
+        offset = os.environ.get("UNBROKEN_PORT_OFFSET") or "0"
+        if not offset.isdigit() or int(offset) > _LARGEST_OFFSET:
+            raise StackError(f"UNBROKEN_PORT_OFFSET is a number from 0 to {_LARGEST_OFFSET}, found {offset!r}")
+        return Layout(state, run, int(offset))
+
+    def environment(self) -> dict[str, str]:
+        """``infra/local.env`` as a mapping, its ports shifted like ours."""
+        lines = (ROOT / "infra/local.env").read_text().splitlines()
+        pairs = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+        moved = {"UNBROKEN_KAFKA": f"127.0.0.1:{self.kafka}", "UNBROKEN_STORE_URL": f"http://127.0.0.1:{self.store}"}
+        return {**pairs, **(moved if self.offset else {})}
 
     @property
     def kafka(self) -> int:
@@ -59,6 +77,10 @@ class Layout:
 
     def folder(self, name: str) -> Path:
         """The folder of one service, made if need be."""
-        path = self.state / name
+        path = self.path(name)
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def path(self, name: str) -> Path:
+        """Where the folder of one service is or will be."""
+        return self.state / name

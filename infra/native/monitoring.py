@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
+from pathlib import Path
 
 from infra.native.daemon import Daemon
 from infra.native.layout import ROOT, Layout
@@ -10,11 +11,10 @@ from infra.native.layout import ROOT, Layout
 _WORKER_PORTS = (19101, 19102, 19111, 19112)
 
 
-def prepare(layout: Layout) -> list[Daemon]:
-    """Write the configurations; returns both daemons."""
-    folder = layout.folder("prometheus")
+def daemons(layout: Layout) -> list[Daemon]:
+    """Both daemons; nothing is written before their ``make``."""
+    folder = layout.path("prometheus")
     config = folder / "prometheus.yml"
-    config.write_text(prometheus_config(layout))
     prometheus = Daemon(
         "prometheus",
         (
@@ -27,13 +27,15 @@ def prepare(layout: Layout) -> list[Daemon]:
         folder,
         layout.prometheus,
         lambda: _ready(layout.prometheus),
+        make=lambda: _write(config, prometheus_config(layout)),
     )
-    home = layout.folder("alertmanager")
+    home = layout.path("alertmanager")
+    routes = home / "alertmanager.yml"
     alertmanager = Daemon(
         "alertmanager",
         (
             "prometheus-alertmanager",
-            f"--config.file={ROOT / 'infra/prometheus/alertmanager.yml'}",
+            f"--config.file={routes}",
             f"--storage.path={home / 'data'}",
             f"--web.listen-address=127.0.0.1:{layout.alertmanager}",
             "--cluster.listen-address=",
@@ -41,8 +43,14 @@ def prepare(layout: Layout) -> list[Daemon]:
         home,
         layout.alertmanager,
         lambda: _ready(layout.alertmanager),
+        make=lambda: _write(routes, (ROOT / "infra/prometheus/alertmanager.yml").read_text()),
     )
     return [prometheus, alertmanager]
+
+
+def _write(config: Path, text: str) -> None:
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(text)
 
 
 def prometheus_config(layout: Layout) -> str:

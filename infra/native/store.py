@@ -13,7 +13,7 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-from infra.native.daemon import Daemon, StackError, listening
+from infra.native.daemon import Daemon, StackError, listening, require_space
 from infra.native.layout import Layout
 
 BLOCK_BYTES = 16 << 30
@@ -22,40 +22,42 @@ NEEDED_BYTES = 4 << 30
 """Free space asked for before the first start: the demonstration and the tests write about 2 GiB."""
 
 
-def prepare(layout: Layout) -> list[Daemon]:
-    """Write the configuration, make monitor and OSD data once; returns monitor, OSD and gateway, in order of start."""
-    folder = layout.folder("ceph")
-    layout.run.mkdir(parents=True, exist_ok=True)
+def daemons(layout: Layout) -> list[Daemon]:
+    """Monitor, OSD and gateway, in order of start; nothing is written before their ``make``."""
+    folder = layout.path("ceph")
     config = folder / "ceph.conf"
-    config.write_text(_config(layout, folder))
-    if not (folder / "mon.made").exists():
-        _require_space(folder)
-        _make_monitor(layout, folder, config)
     common = ("-c", str(config), "-f")
-    monitor = Daemon(
-        "ceph-mon",
-        ("ceph-mon", *common, "-i", "a"),
-        folder,
-        layout.ceph_monitor,
-        lambda: listening(layout.ceph_monitor),
-    )
-    osd = Daemon(
-        "ceph-osd",
-        ("ceph-osd", *common, "-i", "0"),
-        folder,
-        layout.ceph_osd[0],
-        lambda: "osd: 1 osds: 1 up" in _status(config),
-    )
-    gateway = Daemon(
-        "radosgw", ("radosgw", *common, "-n", "client.rgw"), folder, layout.store, lambda: _answers(layout.store)
-    )
-    return [monitor, osd, gateway]
+    return [
+        Daemon(
+            "ceph-mon",
+            ("ceph-mon", *common, "-i", "a"),
+            folder,
+            layout.ceph_monitor,
+            lambda: listening(layout.ceph_monitor),
+            make=lambda: _make_monitor(layout, folder, config),
+        ),
+        Daemon(
+            "ceph-osd",
+            ("ceph-osd", *common, "-i", "0"),
+            folder,
+            layout.ceph_osd[0],
+            lambda: "osd: 1 osds: 1 up" in _status(config),
+            after=("ceph-mon",),
+            make=lambda: _make_osd(folder, config),
+        ),
+        Daemon(
+            "radosgw",
+            ("radosgw", *common, "-n", "client.rgw"),
+            folder,
+            layout.store,
+            lambda: _answers(layout.store),
+            after=("ceph-osd",),
+        ),
+    ]
 
 
-def make_osd(layout: Layout) -> None:
+def _make_osd(folder: Path, config: Path) -> None:
     """Make the OSD's data once; needs the monitor."""
-    folder = layout.folder("ceph")
-    config = folder / "ceph.conf"
     if (folder / "osd.made").exists():
         return
     shutil.rmtree(folder / "osd", ignore_errors=True)
@@ -85,6 +87,14 @@ def make_user(layout: Layout, access_key: str, secret_key: str) -> None:
 
 
 def _make_monitor(layout: Layout, folder: Path, config: Path) -> None:
+    """Write the configuration; make the monitor's data once, and with it everything that depends on it anew."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "mon.made").exists():
+        require_space(folder, NEEDED_BYTES, "the object store")
+    layout.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    config.write_text(_config(layout, folder))
+    if (folder / "mon.made").exists():
+        return
     shutil.rmtree(folder / "mon", ignore_errors=True)
     shutil.rmtree(folder / "osd", ignore_errors=True)
     for leftover in ("osd.made", "user.made", "monmap"):
@@ -94,15 +104,6 @@ def _make_monitor(layout: Layout, folder: Path, config: Path) -> None:
     _run("monmaptool", "--create", "--fsid", _identity(folder / "fsid"), "--addv", "a", address, str(folder / "monmap"))
     _run("ceph-mon", "-c", str(config), "--mkfs", "-i", "a", "--monmap", str(folder / "monmap"))
     (folder / "mon.made").touch()
-
-
-def _require_space(folder: Path) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < NEEDED_BYTES:
-        raise StackError(
-            f"not enough space for the object store: {NEEDED_BYTES} bytes needed, {free} free; "
-            f"free some or set UNBROKEN_STATE to another disk ({folder})"
-        )
 
 
 def _identity(path: Path) -> str:
@@ -160,6 +161,7 @@ mon_data_avail_crit = 1
 osd_objectstore = bluestore
 bluestore_block_size = {BLOCK_BYTES}
 osd_memory_target = 939524096
+osd_mon_shutdown_timeout = 1
 run_dir = {layout.run}
 admin_socket = {layout.run}/$name.asok
 log_file = {folder}/$name.ceph.log

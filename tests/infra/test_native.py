@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from infra.native import daemon as daemons
-from infra.native import packages, store
+from infra.native import kafka, packages, store
 from infra.native.daemon import Daemon, StackError
 from infra.native.layout import Layout
 
@@ -113,9 +113,20 @@ def test_a_full_disk_is_refused_before_anything_is_written(tmp_path: Path, monke
     monkeypatch.setattr(store, "NEEDED_BYTES", 1 << 60)
 
     with pytest.raises(StackError, match=rf"{1 << 60} bytes needed, \d+ free.*UNBROKEN_STATE"):
-        store.prepare(Layout(tmp_path, tmp_path / "run", 0))
+        store.daemons(Layout(tmp_path, tmp_path / "run", 0))[0].make()
 
     assert not (tmp_path / "ceph/mon").exists()
+
+
+def test_a_full_disk_is_refused_before_kafka_fetches_or_formats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka, "NEEDED_BYTES", 1 << 60)
+
+    with pytest.raises(StackError, match=rf"kafka: {1 << 60} bytes needed, \d+ free.*{tmp_path}"):
+        kafka.daemons(Layout(tmp_path, tmp_path / "run", 0))[0].make()
+
+    assert list((tmp_path / "kafka").iterdir()) == []
 
 
 def test_missing_programs_are_named_by_their_packages() -> None:
