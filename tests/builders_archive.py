@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from pipeline.domain.archive import LockedObject, RecordingArchived
+from pipeline.domain.canonical import Json, canonical, digest, plain
+from pipeline.domain.chain import LinkAppended, LinkKind
 from pipeline.domain.continuity import Gap, RecordingEnded, Run
+from pipeline.domain.identity import Sha256
 from pipeline.domain.playlist import Placed
-from pipeline.domain.probe import MediaFacts
+from pipeline.domain.probe import MediaFacts, SegmentProbed
 from pipeline.domain.time import WallMs
 from tests.builders import PTS0, RECORDING, SEGMENT_MS, SOURCE, T0, facts, object_ref, sha, video
 
 YEAR_MS = 365 * 24 * 3600 * 1000
+GENESIS_DOMAIN = b"avchain/genesis/v1\0"
+LINK_DOMAIN = b"avchain/segment/v1\0"
 
 
 def locked(name: str = "segment") -> LockedObject:
@@ -90,3 +97,53 @@ def placed(number: int = 0, media: MediaFacts | None = None, **changes: Any) -> 
         end=WallMs(start + SEGMENT_MS),
     )
     return replace(made, **changes)
+
+
+def chained(probes: Sequence[SegmentProbed], *accounts: RecordingEnded, late: int = 0) -> tuple[LinkAppended, ...]:
+    """A chain of *probes*, closed with each of *accounts* in turn; the last *late* segments stand after the first close."""
+    links = [
+        _link("genesis", -1, GENESIS_DOMAIN, {"recording_id": RECORDING, "source_id": SOURCE, "previous_close": None})
+    ]
+    cut = len(probes) - late
+    for number, account in enumerate(accounts):
+        for item in probes[:cut] if number == 0 else probes[cut:] if number == 1 else ():
+            links.append(_next(links, "segment" if number == 0 else "late", _segment(item), facts=item.facts))
+        totals: dict[str, Json] = {"revision": account.revision, "account_sha256": digest(plain(account))}
+        links.append(_next(links, "close", totals, ended=account))
+    return tuple(links)
+
+
+def _segment(item: SegmentProbed) -> dict[str, Json]:
+    claim = item.landed
+    start = claim.claimed_start.at if claim.claimed_start else None
+    return {
+        "connector": claim.connector,
+        "announcement": claim.announcement,
+        "original_name": claim.original_name,
+        "received_at": plain(claim.received_at),
+        "wall_start": plain(start),
+        "wall_end": None if start is None else plain(WallMs(start + SEGMENT_MS)),
+        "content": {"length": claim.object.size_bytes, "sha256": claim.object.sha256},
+        "object": {"bucket": claim.object.bucket, "key": claim.object.key, "version_id": claim.object.version_id},
+        "facts_sha256": digest(plain(item.facts)),
+    }
+
+
+def _next(links: list[LinkAppended], kind: LinkKind, body: dict[str, Json], **carried: Any) -> LinkAppended:
+    seq = links[-1].seq + 1
+    return _link(kind, seq, LINK_DOMAIN, {**body, "kind": kind, "seq": seq, "prev": links[-1].hash}, **carried)
+
+
+def _link(kind: LinkKind, seq: int, domain: bytes, record: dict[str, Json], **carried: Any) -> LinkAppended:
+    text = canonical(record)
+    return LinkAppended(
+        source_id=SOURCE,
+        source_kind="cctv",
+        unit="service-hall",
+        recording_id=RECORDING,
+        seq=seq,
+        kind=kind,
+        record=text.decode(),
+        hash=Sha256(hashlib.sha256(domain + text).hexdigest()),
+        **carried,
+    )
