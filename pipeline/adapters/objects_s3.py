@@ -1,0 +1,469 @@
+"""The store over S3, with the ``minio`` client: the only module that knows it.
+
+Four things the client would do otherwise are done here on purpose:
+
+1. The client's own retries are off (they hide failures and repeat writes); time-outs are ours. Who retries is decided above.
+2. The digest that names the object also signs the request, so the server itself refuses a body that is not what was
+   hashed. It costs nothing, where the client would hash every body once more.
+3. Files beyond one part are sent as a multi-part upload we can resume: an :class:`UploadLog` remembers the upload's id,
+   the server knows the parts, and a part counts as sent only if its MD5 there is the MD5 of our bytes here.
+4. Locks are read from the headers of a HEAD request, leniently: servers print times with other precisions than the client
+   expects.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol, cast
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.commonconfig import COMPLIANCE
+from minio.datatypes import Part
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from minio.retention import Retention
+
+from pipeline.adapters.objects_put import Wanted, put_once, whole_second
+from pipeline.domain.archive import LockMode
+from pipeline.domain.errors import (
+    AccessRefused,
+    Misconfigured,
+    NotLocked,
+    ObjectMissing,
+    SourceFileChanged,
+    StoreError,
+    StoreUnavailable,
+)
+from pipeline.domain.identity import Sha256
+from pipeline.domain.landing import ObjectRef
+from pipeline.domain.time import WallMs
+from pipeline.ports import ObjectStat
+from pipeline.settings import Settings
+
+PART_BYTES: Final = 16 << 20
+"""Files up to this size are one PUT; larger ones go in parts of it. Three in flight: about 110 MB of memory."""
+PARTS_IN_FLIGHT: Final = 3
+_MAX_PARTS: Final = 9_000
+"""S3 allows 10,000 parts; beyond 140 GB the parts grow."""
+_DIGEST: Final = "unbroken-body-sha256"
+"""Name under which a body's known digest travels to the signature; never sent."""
+_CONNECT_TIMEOUT_S: Final = 5
+_READ_TIMEOUT_S: Final = 60
+STALE_UPLOAD_S: Final = 48 * 3600
+
+
+class UploadLog(Protocol):
+    """Remembers multi-part uploads across a crash. One writer per key."""
+
+    def upload_id(self, bucket: str, key: str) -> str | None:
+        """The upload begun for this key and not ended."""
+        ...
+
+    def upload_began(self, bucket: str, key: str, upload_id: str) -> None:
+        """Durable before the first part is sent."""
+        ...
+
+    def upload_ended(self, bucket: str, key: str) -> None:
+        """Completed or given up."""
+        ...
+
+
+def open_client(settings: Settings) -> Minio:
+    """A client for the settings' store; connects at first use. Raises ``Misconfigured`` for an address that is none."""
+    url = urlsplit(settings.store_url)
+    if url.scheme not in ("http", "https") or not url.netloc or url.path.strip("/"):
+        raise Misconfigured(
+            f"the store's address is http(s)://host:port, found {settings.store_url!r} (UNBROKEN_STORE_URL)"
+        )
+    if not settings.store_access_key:
+        raise Misconfigured(
+            "no access key for the store: export UNBROKEN_STORE_ACCESS_KEY and UNBROKEN_STORE_SECRET_KEY "
+            "(the local stack's are in infra/local.env)"
+        )
+    pool = urllib3.PoolManager(
+        maxsize=32,
+        retries=False,
+        timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=_READ_TIMEOUT_S),
+        ca_certs=str(settings.store_ca_file) if settings.store_ca_file else None,
+    )
+    return _Client(
+        url.netloc,
+        access_key=settings.store_access_key,
+        secret_key=settings.store_secret_key.get_secret_value(),
+        secure=url.scheme == "https",
+        region=settings.store_region,
+        http_client=pool,
+    )
+
+
+def open_store(
+    settings: Settings, uploads: UploadLog | None = None, on_sent: Callable[[int], None] | None = None
+) -> S3Objects:
+    """The object store of an installation; see :class:`S3Objects` for the arguments."""
+    return S3Objects(open_client(settings), uploads, on_sent)
+
+
+class S3Objects:
+    """:class:`pipeline.ports.ObjectStore` over S3. Thread-safe; memory is bounded by the parts in flight, whatever the files.
+
+    *uploads* lets a multi-part upload continue after a crash. *on_sent* hears the size of each body that arrived.
+    """
+
+    def __init__(
+        self, client: Minio, uploads: UploadLog | None = None, on_sent: Callable[[int], None] | None = None
+    ) -> None:
+        self._client = client
+        self._uploads = uploads
+        self._on_sent = on_sent or (lambda _size_bytes: None)
+        self._senders = ThreadPoolExecutor(PARTS_IN_FLIGHT, thread_name_prefix="part")
+        self._room = threading.Semaphore(PARTS_IN_FLIGHT)
+
+    def put_file(self, bucket: str, key: str, path: Path, sha256: Sha256, *, retain_until: WallMs | None) -> ObjectStat:
+        try:
+            size_bytes = path.stat().st_size
+            if size_bytes <= PART_BYTES:
+                data = path.read_bytes()
+                if hashlib.sha256(data).hexdigest() != sha256:
+                    raise _changed(path)
+                return self.put_bytes(bucket, key, data, sha256, retain_until=retain_until)
+            wanted = _wanted(bucket, key, sha256, size_bytes, retain_until)
+            return put_once(self, wanted, lambda: self._send_parts(wanted, path))
+        except OSError as exc:
+            raise SourceFileChanged(f"the file cannot be read: {exc} ({path})") from exc
+
+    def put_bytes(
+        self, bucket: str, key: str, data: bytes, sha256: Sha256, *, retain_until: WallMs | None
+    ) -> ObjectStat:
+        wanted = _wanted(bucket, key, sha256, len(data), retain_until)
+        return put_once(self, wanted, lambda: self._send(wanted, data))
+
+    def stat(self, bucket: str, key: str, version_id: str | None = None) -> ObjectStat:
+        query = {"versionId": version_id} if version_id else {}
+        with mapped(f"{bucket}/{key}"):
+            response = self._client._execute("HEAD", bucket, key, query_params=cast(Any, query))
+        return _stat(bucket, key, response.headers)
+
+    def open(self, ref: ObjectRef) -> AbstractContextManager[BinaryIO]:
+        return self._open(ref.bucket, ref.key, ref.version_id)
+
+    def read(self, bucket: str, key: str, limit_bytes: int = 64 << 20) -> bytes:
+        with self._open(bucket, key, "") as body:
+            data = body.read(limit_bytes + 1)
+        if len(data) > limit_bytes:
+            raise ValueError(f"expected at most {limit_bytes} bytes, found more ({bucket}/{key})")
+        return data
+
+    def extend_retention(self, bucket: str, key: str, version_id: str, until: WallMs) -> ObjectStat:
+        found = self.stat(bucket, key, version_id)
+        if found.lock_mode == "COMPLIANCE" and found.retain_until is not None and found.retain_until >= until:
+            return found
+        date = datetime.fromtimestamp(whole_second(until) / 1000, UTC)
+        with mapped(f"{bucket}/{key}"):
+            self._client.set_object_retention(bucket, key, Retention(COMPLIANCE, date), version_id=version_id or None)
+        found = self.stat(bucket, key, version_id)
+        if found.lock_mode != "COMPLIANCE" or found.retain_until is None or found.retain_until < until:
+            raise NotLocked(
+                f"the lock was not extended: expected COMPLIANCE until {until}, "
+                f"found {found.lock_mode} until {found.retain_until} ({bucket}/{key})"
+            )
+        return found
+
+    def list(self, bucket: str, prefix: str) -> Iterator[ObjectStat]:
+        with mapped(f"{bucket}/{prefix}"):
+            for found in self._client.list_objects(bucket, prefix=prefix, recursive=True):
+                yield ObjectStat(
+                    bucket=bucket,
+                    key=found.object_name or "",
+                    version_id=found.version_id or "",
+                    size_bytes=found.size or 0,
+                    sha256=None,
+                    lock_mode="none",
+                    retain_until=None,
+                    legal_hold=False,
+                )
+
+    def versions(self, bucket: str, key: str) -> Sequence[str]:
+        with mapped(f"{bucket}/{key}"):
+            found = list(self._client.list_objects(bucket, prefix=key, recursive=True, include_version=True))
+        mine = [item for item in found if item.object_name == key and not item.is_delete_marker]
+        return [item.version_id or "" for item in mine]  # S3 lists a key's versions newest first
+
+    def abort_stale_uploads(self, bucket: str, now: WallMs, older_than_s: int = STALE_UPLOAD_S) -> int:
+        """Give up multi-part uploads nobody has finished for that long; returns how many. Takes no stored object away."""
+        aborted = 0
+        with mapped(bucket):
+            for upload in self._client._list_multipart_uploads(bucket).uploads:
+                begun = upload.initiated_time
+                if begun is not None and begun.timestamp() * 1000 < now - older_than_s * 1000:
+                    self._client._abort_multipart_upload(bucket, upload.object_name, cast(str, upload.upload_id))
+                    aborted += 1
+        return aborted
+
+    @contextmanager
+    def _open(self, bucket: str, key: str, version_id: str) -> Iterator[BinaryIO]:
+        where = f"{bucket}/{key}"
+        query = {"versionId": version_id} if version_id else {}
+        with mapped(where):
+            response = self._client._execute("GET", bucket, key, query_params=cast(Any, query), preload_content=False)
+        try:
+            with closing(io.BufferedReader(_Body(response, where), 1 << 18)) as body:
+                yield cast(BinaryIO, body)
+        finally:
+            response.close()  # not drained: a reader that stops early must not wait for gigabytes
+            response.release_conn()
+
+    def _send(self, wanted: Wanted, data: bytes) -> None:
+        with mapped(f"{wanted.bucket}/{wanted.key}"):
+            self._client._execute(
+                "PUT",
+                wanted.bucket,
+                wanted.key,
+                body=data,
+                headers=_headers(wanted) | _checksum(wanted.sha256),
+                no_body_trace=True,
+            )
+        self._on_sent(len(data))
+
+    def _send_parts(self, wanted: Wanted, path: Path) -> None:
+        """One multi-part upload: begin or take up again, send what is missing, complete. The digest of what was read is
+        compared before completion, so a file that changed meanwhile never becomes an object."""
+        upload_id, present = self._begin(wanted)
+        whole = hashlib.sha256()
+        parts: list[Future[Part]] = []
+        try:
+            for number, data in enumerate(_chunks(path, _part_bytes(wanted.size_bytes), self._room), start=1):
+                there = present.get(number)
+                parts.append(self._senders.submit(self._send_part, wanted, upload_id, number, data, there))
+                whole.update(data)
+                if any(part.done() and part.exception() for part in parts[-2 * PARTS_IN_FLIGHT :]):
+                    break
+            sent = [part.result() for part in parts]
+        finally:
+            wait(parts)  # not cancelled: each one that was handed over also gives its room back
+        if whole.hexdigest() != wanted.sha256:
+            self._give_up(wanted, upload_id)
+            raise _changed(path)
+        with mapped(f"{wanted.bucket}/{wanted.key}"):
+            self._client._complete_multipart_upload(wanted.bucket, wanted.key, upload_id, sent)
+        if self._uploads is not None:
+            self._uploads.upload_ended(wanted.bucket, wanted.key)
+
+    def _send_part(self, wanted: Wanted, upload_id: str, number: int, data: bytes, there: Part | None) -> Part:
+        try:
+            if there is not None and there.size == len(data) and there.etag == hashlib.md5(data).hexdigest():  # noqa: S324
+                return Part(number, there.etag)
+            with mapped(f"{wanted.bucket}/{wanted.key} part {number}"):
+                etag = self._client._upload_part(
+                    wanted.bucket,
+                    wanted.key,
+                    data,
+                    {_DIGEST: hashlib.sha256(data).hexdigest()},
+                    upload_id,
+                    number,
+                )
+            self._on_sent(len(data))
+            return Part(number, etag)
+        finally:
+            self._room.release()
+
+    def _begin(self, wanted: Wanted) -> tuple[str, dict[int, Part]]:
+        """The upload to continue with the parts it has, or a new one."""
+        known = self._uploads.upload_id(wanted.bucket, wanted.key) if self._uploads else None
+        if known is not None:
+            try:
+                return known, self._parts(wanted, known)
+            except ObjectMissing:
+                pass  # completed, aborted or expired; the look before us said the object is not there, so begin again
+        with mapped(f"{wanted.bucket}/{wanted.key}"):
+            upload_id = self._client._create_multipart_upload(wanted.bucket, wanted.key, _headers(wanted))
+        if self._uploads is not None:
+            self._uploads.upload_began(wanted.bucket, wanted.key, upload_id)
+        return upload_id, {}
+
+    def _parts(self, wanted: Wanted, upload_id: str) -> dict[int, Part]:
+        found: dict[int, Part] = {}
+        marker: str | None = None
+        while True:
+            with mapped(f"{wanted.bucket}/{wanted.key}"):
+                page = self._client._list_parts(wanted.bucket, wanted.key, upload_id, part_number_marker=marker)
+            found |= {
+                part.part_number: Part(part.part_number, part.etag.strip('"'), size=part.size) for part in page.parts
+            }
+            if not page.is_truncated:
+                return found
+            marker = str(page.next_part_number_marker)
+
+    def _give_up(self, wanted: Wanted, upload_id: str) -> None:
+        with mapped(f"{wanted.bucket}/{wanted.key}"):
+            self._client._abort_multipart_upload(wanted.bucket, wanted.key, upload_id)
+        if self._uploads is not None:
+            self._uploads.upload_ended(wanted.bucket, wanted.key)
+
+
+class _Client(Minio):
+    """The client, signing a body by the digest we already have (S3 Signature Version 4, ``x-amz-content-sha256``)."""
+
+    def _build_headers(
+        self, host: str, headers: Any = None, body: bytes | None = None, creds: Any = None
+    ) -> tuple[Any, datetime]:
+        digest = headers.pop(_DIGEST, None) if headers else None
+        if digest is None or body is None:
+            return super()._build_headers(host, headers, body, creds)
+        built, date = super()._build_headers(host, headers, None, creds)
+        built["Content-Length"] = str(len(body))
+        built["x-amz-content-sha256"] = digest
+        return built, date
+
+
+class _Body(io.RawIOBase):
+    """A response's bytes, with the transport's errors mapped."""
+
+    def __init__(self, response: Any, where: str) -> None:
+        self._response = response
+        self._where = where
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with mapped(self._where):
+            data = self._response.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+_BY_CODE: Final[dict[str, tuple[type[Exception], str]]] = {
+    "NoSuchKey": (ObjectMissing, "the store does not hold this object"),
+    "NoSuchVersion": (ObjectMissing, "the store does not hold this version"),
+    "NoSuchUpload": (ObjectMissing, "the store does not know this upload"),
+    "NoSuchBucket": (Misconfigured, "the bucket does not exist, make it with `unbroken store apply`"),
+    "ObjectLockConfigurationNotFoundError": (Misconfigured, "the bucket was made without Object Lock"),
+    "InvalidRequest": (StoreError, "the store refused the request"),
+    "XAmzContentSHA256Mismatch": (StoreUnavailable, "the bytes changed on their way to the store"),
+    "BadDigest": (StoreUnavailable, "the bytes changed on their way to the store"),
+    "RequestTimeout": (StoreUnavailable, "the store stopped waiting for our bytes"),
+    "SlowDown": (StoreUnavailable, "the store is overloaded"),
+    "RequestTimeTooSkewed": (AccessRefused, "the store's clock and ours differ too much"),
+    "InvalidAccessKeyId": (AccessRefused, "the store does not know this access key"),
+    "SignatureDoesNotMatch": (AccessRefused, "the secret key is not the store's"),
+    "AccessDenied": (AccessRefused, "these keys may not do this"),
+}
+_BY_STATUS: Final[dict[int, tuple[type[Exception], str]]] = {
+    403: (AccessRefused, "these keys may not do this"),
+    404: (ObjectMissing, "the store does not hold this object"),
+    408: (StoreUnavailable, "the store stopped waiting for us"),
+    429: (StoreUnavailable, "the store is overloaded"),
+}
+
+
+@contextmanager
+def mapped(where: str) -> Iterator[None]:
+    """Foreign errors become ours, here and nowhere else; *where* ends the message."""
+    try:
+        yield
+    except S3Error as exc:
+        kind, what = _BY_CODE.get(exc.code or "") or _by_status(exc.response.status)
+        raise kind(f"{what}: {exc.code} {exc.message or ''}".rstrip() + f" ({where})") from exc
+    except (ServerError, InvalidResponseError) as exc:
+        status = exc.status_code if isinstance(exc, ServerError) else exc._code
+        kind, what = _by_status(status)
+        raise kind(f"{what}: HTTP {status} ({where})") from exc
+    except (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError) as exc:
+        raise StoreUnavailable(f"the store does not answer: {type(exc).__name__} ({where})") from exc
+    except MinioException as exc:
+        raise StoreError(f"the store's answer was not understood: {exc} ({where})") from exc
+
+
+def _by_status(status: int) -> tuple[type[Exception], str]:
+    if status >= 500:
+        return StoreUnavailable, "the store failed"
+    return _BY_STATUS.get(status, (StoreError, "the store refused the request"))
+
+
+def _wanted(bucket: str, key: str, sha256: Sha256, size_bytes: int, retain_until: WallMs | None) -> Wanted:
+    until = None if retain_until is None else whole_second(retain_until)
+    return Wanted(bucket=bucket, key=key, sha256=sha256, size_bytes=size_bytes, retain_until=until)
+
+
+def _headers(wanted: Wanted) -> dict[str, Any]:
+    """Our digest as metadata, and the lock. A server may ignore a lock given with a multi-part upload: the bucket's
+    default retention holds then, and the protocol extends it."""
+    headers = {"Content-Type": "application/octet-stream", "x-amz-meta-sha256": wanted.sha256}
+    if wanted.retain_until is not None:
+        headers["x-amz-object-lock-mode"] = "COMPLIANCE"
+        date = datetime.fromtimestamp(wanted.retain_until / 1000, UTC)
+        headers["x-amz-object-lock-retain-until-date"] = f"{date:%Y-%m-%dT%H:%M:%S}.000Z"
+    return headers
+
+
+def _checksum(sha256: Sha256) -> dict[str, Any]:
+    """S3 wants a checksum beside a lock: the digest we have. (An MD5 of every body would cost more than the upload's
+    own hashing.)"""
+    return {_DIGEST: sha256, "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(sha256)).decode()}
+
+
+def _part_bytes(size_bytes: int) -> int:
+    mebibytes = -(-size_bytes // _MAX_PARTS) + (1 << 20) - 1 >> 20
+    return max(PART_BYTES, mebibytes << 20)
+
+
+def _chunks(path: Path, part_bytes: int, room: threading.Semaphore) -> Iterator[bytes]:
+    """The file in parts, each read only when there is room in flight; whoever sends a part makes room again."""
+    with path.open("rb") as file:
+        data = b"-"
+        while data:
+            room.acquire()
+            data = b""
+            try:
+                data = file.read(part_bytes)
+            finally:
+                if not data:
+                    room.release()
+            if data:
+                yield data
+
+
+def _stat(bucket: str, key: str, headers: Any) -> ObjectStat:
+    mode = headers.get("x-amz-object-lock-mode")
+    return ObjectStat(
+        bucket=bucket,
+        key=key,
+        version_id=headers.get("x-amz-version-id") or "",
+        size_bytes=int(headers.get("content-length") or 0),
+        sha256=headers.get("x-amz-meta-sha256"),
+        lock_mode=cast(LockMode, mode) if mode in ("COMPLIANCE", "GOVERNANCE") else "none",
+        retain_until=parse_lock_time(headers.get("x-amz-object-lock-retain-until-date")),
+        legal_hold=headers.get("x-amz-object-lock-legal-hold") == "ON",
+    )
+
+
+_LOCK_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:?\d\d)")
+
+
+def parse_lock_time(text: str | None) -> WallMs | None:
+    """Retain-until as servers print it, with any number of decimals, rounded down to the millisecond; ``None`` if absent.
+
+    Raises ``StoreError`` for what is no time: a lock we cannot read is not taken for one.
+    """
+    if not text:
+        return None
+    match = _LOCK_TIME.fullmatch(text)
+    if match is None:
+        raise StoreError(f"the store's retain-until is not understood: {text!r}")
+    second = datetime.fromisoformat(match[1] + match[3].replace("Z", "+00:00"))
+    whole_ms = (second - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    return WallMs(whole_ms + int((match[2] or "0").ljust(3, "0")[:3]))
+
+
+def _changed(path: Path) -> SourceFileChanged:
+    return SourceFileChanged(f"the file changed while it was read; let the recorder finish, then import again ({path})")

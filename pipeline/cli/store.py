@@ -1,0 +1,58 @@
+"""``unbroken store apply|check|list|tidy``: the buckets and their locks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.adapters.buckets import apply_buckets, check_buckets
+from pipeline.adapters.clock import SystemClock
+from pipeline.adapters.objects_s3 import open_store
+from pipeline.domain.time import to_rfc3339
+from pipeline.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the ``store`` group."""
+    group = typer.Typer(help="The object store: its buckets, their locks, what they hold.", no_args_is_help=True)
+    for command in (apply, check, tidy):
+        group.command(command.__name__)(command)
+    group.command("list")(show)
+    app.add_typer(group, name="store")
+
+
+def apply() -> None:
+    """Make the buckets, with Object Lock and default retention where evidence goes; never weakens one."""
+    done = apply_buckets(Settings())
+    for line in done:
+        typer.echo(line)
+    if not done:
+        typer.echo("all buckets exist as they should")
+
+
+def check() -> None:
+    """Say how the store's buckets differ from ours; exit 1 if they do."""
+    differences = check_buckets(Settings())
+    for line in differences:
+        typer.echo(line)
+    if differences:
+        raise typer.Exit(1)
+    typer.echo("all buckets are as they should be")
+
+
+def show(prefix: Annotated[str, typer.Argument(help="Only recordings or keys that begin so.")] = "") -> None:
+    """List the records of the archive with their locks, as the store reports them."""
+    settings = Settings()
+    store = open_store(settings)
+    for found in store.list(settings.records, f"recordings/{prefix}"):
+        stat = store.stat(settings.records, found.key)
+        until = to_rfc3339(stat.retain_until) if stat.retain_until is not None else "-"
+        typer.echo(f"{stat.size_bytes:>12}  {stat.lock_mode:<10}  {until}  {stat.key}")
+
+
+def tidy() -> None:
+    """Give up multi-part uploads that nobody has finished for 48 h. Stored objects are never touched."""
+    settings = Settings()
+    aborted = open_store(settings).abort_stale_uploads(settings.originals, SystemClock().now())
+    typer.echo(f"unfinished uploads given up: {aborted}")

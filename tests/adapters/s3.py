@@ -1,0 +1,53 @@
+"""Where the tests find a real store, and buckets of their own on it.
+
+``UNBROKEN_TEST_S3_URL`` (with ``UNBROKEN_STORE_ACCESS_KEY`` and ``..._SECRET_KEY``) names another server than the local
+stack's. Bucket names are new in every session: what is locked there cannot be removed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from pipeline.settings import Settings
+
+LOCAL_ENV = Path(__file__).resolve().parents[2] / "infra" / "local.env"
+
+
+def local_variables() -> dict[str, str]:
+    """``infra/local.env``, with the environment's own values winning."""
+    lines = [line for line in LOCAL_ENV.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines) | {
+        name: value for name, value in os.environ.items() if name.startswith("UNBROKEN_")
+    }
+
+
+def own_settings(state: Path, policy: Path | None = None) -> Settings:
+    """Settings for the local stack, with bucket and topic prefixes nobody else has."""
+    mine = local_variables()
+    name = f"t-{secrets.token_hex(4)}"
+    return Settings(
+        kafka=mine["UNBROKEN_KAFKA"],
+        store_url=mine.get("UNBROKEN_TEST_S3_URL", mine["UNBROKEN_STORE_URL"]),
+        store_access_key=mine["UNBROKEN_STORE_ACCESS_KEY"],
+        store_secret_key=SecretStr(mine["UNBROKEN_STORE_SECRET_KEY"]),
+        topic_partitions=2,
+        topic_replication=1,
+        topic_prefix=name,
+        bucket_prefix=f"{name}-",
+        state=state,
+        policy=policy,
+    )
+
+
+def short_policy(folder: Path) -> Path:
+    """The shipped policy with the shortest retention a store can keep by default: a day."""
+    shipped = (LOCAL_ENV.parents[1] / "pipeline" / "policy.toml").read_text("utf-8")
+    path = folder / "policy.toml"
+    path.write_text(
+        shipped.replace("provisional_retention_s = 31536000", "provisional_retention_s = 86400"), encoding="utf-8"
+    )
+    return path
