@@ -25,6 +25,7 @@ EVENTS: Final = frozenset(
         "loop.late",
         "offsets.hole",
         "partitions.released",
+        "producer.renewed",
         "progress.missing",
         "progress.unknown",
         "state.behind",

@@ -46,9 +46,21 @@ class Broker:
 
         Raises :class:`BrokerUnavailable` when one of them may not be there; any of the others may be.
         """
+        client = self._app.producer.client
+        outcomes = await self._send(writes)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                if not getattr(outcome, "retriable", False):
+                    await self._renew(client)
+                raise BrokerUnavailable(f"a record may not have been delivered: {outcome!r}") from outcome
+        return [cast(Any, outcome).offset for outcome in outcomes]
+
+    async def _send(self, writes: Sequence[Write]) -> Sequence[Any]:
+        """Metadata or exception per record. A failed record lets those after it be sent: the caller redoes them all."""
+        sent: list[Any] = []
         try:
-            sent = [
-                await self._app.producer.send(
+            for w in writes:
+                future = await self._app.producer.send(
                     topic=w.topic,
                     key=w.key,
                     value=w.value,
@@ -56,17 +68,16 @@ class Broker:
                     timestamp=None,
                     headers=list(w.headers) or None,
                 )
-                for w in writes
-            ]
+                sent.append(future)
         except (KafkaError, FaustError, OSError) as exc:
-            raise BrokerUnavailable(f"could not hand a record to the producer: {exc!r}") from exc
-        outcomes = await asyncio.gather(*sent, return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, asyncio.CancelledError):
-                raise BrokerUnavailable("the producer stopped before the record was delivered")
-            if isinstance(outcome, BaseException):
-                raise BrokerUnavailable(f"a record may not have been delivered: {outcome!r}") from outcome
-        return [cast(Any, outcome).offset for outcome in outcomes]
+            return [*await asyncio.gather(*sent, return_exceptions=True), exc]
+        return await asyncio.gather(*sent, return_exceptions=True)
+
+    async def _renew(self, client: Any) -> None:
+        try:
+            await self._app.producer.renew(client)
+        except (KafkaError, OSError) as exc:
+            raise BrokerUnavailable(f"could not start a new producer: {exc!r}") from exc
 
     async def claim(self, parts: Sequence[tuple[str, int]], owner: str) -> dict[tuple[str, int], Claim]:
         """Become the writer of these ``(state topic, partition)``s and read each up to our claim."""

@@ -20,6 +20,8 @@ from typing import Any, Final, NoReturn, Protocol, cast
 import faust
 import structlog
 import uvloop
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -29,6 +31,7 @@ BUFFER_EVENTS: Final = 256
 # remaining 20 % can never fill a buffer, so a partition that waits on an error never holds up the others.
 POLL_RECORDS: Final = 50
 POLL_S: Final = 0.1
+RENEW_STOP_S: Final = 30
 
 
 class Custody(Protocol):
@@ -104,8 +107,39 @@ class Consumer(driver.Consumer):
 class Producer(driver.Producer):
     """Idempotent; Faust offers no setting for it."""
 
+    _renewing: asyncio.Lock | None = None
+
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
+
+    @property
+    def client(self) -> AIOKafkaProducer | None:
+        """The client that sends now."""
+        return self._producer
+
+    async def renew(self, failed: AIOKafkaProducer | None) -> None:
+        """Replace *failed* by a new client, unless that was done meanwhile.
+
+        After the broker has refused a batch for good, an idempotent client's sequence numbers have a hole and every
+        later batch for that partition is refused too: only a new producer id helps. Whoever was waiting on the old
+        client is told that nothing is known of its records.
+        """
+        self._renewing = self._renewing or asyncio.Lock()
+        async with self._renewing:
+            if self._producer is not failed:
+                return
+            fresh = self._new_producer()
+            await fresh.start()
+            self._producer = fresh
+        if failed is not None:
+            self.add_future(_stop(failed))
+
+
+async def _stop(client: AIOKafkaProducer) -> None:
+    try:
+        await asyncio.wait_for(client.stop(), timeout=RENEW_STOP_S)
+    except (KafkaError, TimeoutError) as exc:
+        structlog.get_logger().warning("producer.renewed", error=repr(exc))
 
 
 class Transport(driver.Transport):

@@ -1,4 +1,7 @@
-"""A worker process for the tests: ``python -m tests.agents.worker KAFKA PREFIX ours|naive``."""
+"""A worker process for the tests: ``python -m tests.agents.worker KAFKA PREFIX FORM``.
+
+FORM is ``ours``, ``ours-uncommitted`` (ours with commits a minute apart) or one of ``naive.FORMS``.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +9,33 @@ import sys
 import time
 
 from pipeline.adapters import logs
+from pipeline.agents import transport
 from pipeline.agents.runner import Runner
 from pipeline.agents.transport import build_app, run_worker
 from pipeline.domain.time import WallMs
-from tests.agents import toy
-from tests.agents.quarantine import encode
+from tests.agents import naive, quarantine, toy
 
 
 def main() -> None:
     kafka, prefix, form = sys.argv[1:4]
     logs.configure("console")
+    if form in naive.FORMS:
+        run_worker(naive.build(form, kafka=kafka, prefix=prefix), kafka=kafka)
+    if form == "ours-uncommitted":
+        transport.COMMIT_INTERVAL_S = 60  # type: ignore[misc]  # the one constant a test must bend
     names = toy.Names(prefix)
     app = build_app("toy", kafka=kafka, prefix=prefix, session_s=3.0)
-    if form == "naive":
-        from tests.agents import naive
-
-        naive.bind(app, names)
-    else:
-        runner = Runner(
-            app,
-            kafka=kafka,
-            quarantine_topic=names.quarantine,
-            encode_quarantine=encode,
-            now=lambda: WallMs(time.time_ns() // 1_000_000),
-        )
-        order, link, echo = toy.stages(names)
-        runner.bind(order)
-        runner.bind(link)
-        runner.bind(echo)
+    runner = Runner(
+        app,
+        kafka=kafka,
+        quarantine_topic=names.quarantine,
+        encode_quarantine=quarantine.encode,
+        now=lambda: WallMs(time.time_ns() // 1_000_000),
+    )
+    order, link, echo = toy.stages(names)
+    runner.bind(order)
+    runner.bind(link)
+    runner.bind(echo)
     run_worker(app, kafka=kafka)
 
 
