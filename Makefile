@@ -3,7 +3,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-LOCAL := set -a && . infra/local.env && set +a &&
+# infra/local.env for this stack: the file itself, or with shifted ports when UNBROKEN_PORT_OFFSET is set.
+LOCAL := set -a && . <($(PYTHON) -m infra.native env) && set +a &&
+# What `make test-brokers` tries: the newest of each line that we speak to.
+BROKERS ?= 4.4.0 3.9.2
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
@@ -31,9 +34,8 @@ demo: up  ## the main job on footage made on the spot, with what it found
 
 test: install  ## every test, on real services; the stack is left as it was found
 	@was_up=0; $(PY) -m infra.native status >/dev/null 2>&1 && was_up=1; \
-	$(PY) -m infra.native up || exit 1; \
-	$(LOCAL) $(PY) -m pytest; code=$$?; \
-	if [ $$was_up = 0 ]; then $(PY) -m infra.native down; fi; exit $$code
+	trap '[ $$was_up = 1 ] || $(PY) -m infra.native down >/dev/null' EXIT; \
+	$(PY) -m infra.native up && $(LOCAL) $(PY) -m pytest
 
 lint: install  ## style, types, layers
 	ruff check .
@@ -54,7 +56,8 @@ lock: install  ## renew the lock file after editing pyproject.toml
 	  --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/dev.lock
 
 test-brokers: install  ## the runner's real-broker tests on other Kafka versions
-	$(PY) -m tests.brokers
+	@for version in $(BROKERS); do echo "kafka $$version"; \
+	  UNBROKEN_KAFKA_VERSION=$$version $(PY) -m pytest tests/agents || exit 1; done
 
 fresh:  ## both README commands in a new clone with empty caches
 	bash tests/fresh.sh
