@@ -1,0 +1,438 @@
+"""Account: what a timeline means. Runs, gaps and findings of a whole recording, the same for every order of arrival.
+
+Within one clock's epoch the spans are exact: what lies between two of them is missing. Between epochs two clocks are
+compared; arrival times decide nothing:
+
+| media clock | wall clock | meaning |
+|---|---|---|
+| runs on | within error | one run (the same epoch) |
+| runs on | a hole beyond error | hidden loss: time passed that no file shows, and the stamps do not tell |
+| jumps | a hole beyond error | gap, as exact as the wall clock |
+| jumps | within error | timestamp reset: one run, noted |
+| runs on | back beyond error | clock step |
+| jumps | back beyond error | overlap |
+
+Rules: 1. A gap means that all streams are missing; one stream missing while another runs is a partial gap. 2. A hole
+inside a file stays a gap even if another file overlaps it: the overlap stands beside it. 3. An epoch whose offsets grow
+as fast as its wall time has files that restart their stamps: it is read by the wall clock.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from pipeline.domain.findings import Evidence, Finding
+from pipeline.domain.media import unwrap_33
+from pipeline.domain.policy import Tolerance
+from pipeline.domain.time import WallMs
+from pipeline.domain.timeline import TICKS_PER_MS, Epoch, Span, Timeline, reference, wall_ms
+
+GapState = Literal["open", "explained", "unexplained"]
+
+_DRIFT_PPM: Final = 500
+"""What cheap recorders' clocks drift by at most (43 s a day); more is worth a note."""
+_LOSS_PPM: Final = 5000
+"""Faster than any clock drifts (3200 ppm is the worst reported): time is being lost bit by bit."""
+_SHOWN_RANGES: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A maximal piece of the timeline with no interruption. Wall times are where the recording's clock puts it.
+    ``segments``: how many files lie in it, wholly or in part."""
+
+    start: WallMs
+    end: WallMs
+    segments: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Time that should be covered and is not. ``state`` stays ``open`` until the recording ends; ``reason`` is the
+    explanation's code or the schedule's reason once explained, ``explained_by`` its annotation. ``size_ms`` is as exact as
+    ``evidence`` is; ``error_ms``: how far ``start`` and ``end`` may both be off on the wall clock."""
+
+    start: WallMs
+    end: WallMs
+    size_ms: int
+    error_ms: int
+    evidence: Evidence
+    state: GapState
+    reason: str | None = None
+    explained_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Runs, gaps (all ``open``) and findings in timeline order."""
+
+    runs: tuple[Run, ...]
+    gaps: tuple[Gap, ...]
+    findings: tuple[Finding, ...]
+
+
+class _Piece(NamedTuple):
+    """A span on the wall: where, how sure, and the raw stamps at its ends where they may continue in another epoch."""
+
+    lo: int
+    hi: int
+    error: int
+    before: int
+    after: int
+    epoch: int
+    evidence: Evidence
+    stamps: tuple[int, int] | None
+    files: int
+    held: int
+
+
+class _Missing(NamedTuple):
+    lo: int
+    hi: int
+    error: int
+    evidence: Evidence
+
+
+def account(timeline: Timeline, tolerance: Tolerance) -> Account:
+    """Tell the whole story of *timeline*."""
+    pieces: list[_Piece] = []
+    holes: list[_Missing] = []
+    findings: list[Finding] = []
+    for number, epoch in enumerate(timeline.epochs):
+        believed = epoch.clock != "wall" and not _restarts(epoch)
+        pieces += _exact_pieces(number, epoch) if believed else _wall_pieces(number, epoch)
+        shift = epoch.origin + epoch.anchor.offset
+        for hole in epoch.holes:
+            lo = hole.lo + shift if believed else hole.wall
+            holes.append(_Missing(lo, lo + hole.hi - hole.lo, epoch.anchor.error, "media_clock"))
+        if believed:
+            findings += [*_partial(epoch, tolerance), *_drift(epoch)]
+        elif epoch.clock != "wall":
+            findings.append(_reset(_files(epoch) - 1, epoch.origin + epoch.walls[0].lo))
+    pieces.sort()
+    missing, hidden, seen = _between(pieces, timeline.epochs, tolerance)
+    gaps = _merged([*missing, *holes])
+    findings += [*seen, *_overlaps(pieces, tolerance), *_numbers(timeline), *_formats(timeline)]
+    return Account(
+        runs=_runs(pieces, [*gaps, *hidden]),
+        gaps=tuple(_gap(gap) for gap in gaps),
+        findings=in_order(findings),
+    )
+
+
+def in_order(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Findings in timeline order, those without a place last; equal ones stay as many as they are."""
+    return tuple(sorted(findings, key=_place))
+
+
+def _place(finding: Finding) -> tuple[bool, int, str, str, int, int, str, str]:
+    at = finding.wall_start
+    return (
+        at is None,
+        at or 0,
+        finding.kind,
+        finding.segment or "",
+        -1 if finding.stream is None else finding.stream,
+        finding.from_ms or 0,
+        finding.found,
+        finding.previous or "",
+    )
+
+
+# Epochs to pieces.
+
+
+def _restarts(epoch: Epoch) -> bool:
+    """Whether the stamps start anew in every file: then the offsets spread as far as the wall times do."""
+    if epoch.clock != "ts" or not epoch.walls:
+        return False
+    spread = epoch.offsets.hi - epoch.offsets.lo
+    wall = epoch.walls[-1].hi - epoch.walls[0].lo
+    return spread > epoch.offsets.before + epoch.offsets.after and 2 * spread > wall
+
+
+def _files(epoch: Epoch) -> int:
+    return sum(span.files for span in epoch.walls)
+
+
+def _exact_pieces(number: int, epoch: Epoch) -> Iterator[_Piece]:
+    shift = epoch.origin + epoch.anchor.offset
+    doubt = max(epoch.anchor.error, min(epoch.offsets.before, epoch.offsets.after))
+    evidence: Evidence = "media_clock" if epoch.clock == "ts" else "identity"
+    for span in epoch.streams[reference(epoch.streams)]:
+        stamps = (epoch.origin + span.lo, epoch.origin + span.hi) if epoch.clock == "ts" else None
+        yield _Piece(
+            span.lo + shift,
+            span.hi + shift,
+            epoch.anchor.error,
+            doubt,
+            doubt,
+            number,
+            evidence,
+            stamps,
+            span.files,
+            span.held,
+        )
+
+
+def _wall_pieces(number: int, epoch: Epoch) -> Iterator[_Piece]:
+    spans = epoch.streams["all"] if epoch.clock == "wall" else epoch.walls
+    for lo, hi, before, after, files, held in spans:
+        error = max(before, after)
+        yield _Piece(
+            lo + epoch.origin, hi + epoch.origin, error, before, after, number, "wall_clock", None, files, held
+        )
+
+
+# Between pieces.
+
+
+def _between(
+    pieces: Sequence[_Piece], epochs: Sequence[Epoch], tolerance: Tolerance
+) -> tuple[list[_Missing], list[_Missing], list[Finding]]:
+    """What is missing between neighbours, what passed unseen, and what else is odd between epochs."""
+    missing: list[_Missing] = []
+    hidden: list[_Missing] = []
+    found: list[Finding] = []
+    resets: list[int] = []
+    for previous, piece in zip(_furthest(pieces), pieces[1:], strict=True):
+        step = piece.lo - previous.hi
+        error = max(previous.error, piece.error)
+        if previous.epoch == piece.epoch:
+            exact = [(piece.lo - step, piece.lo)]
+            if piece.evidence != "wall_clock":
+                exact = _missing_in_all(epochs[piece.epoch], previous.hi, piece.lo, tolerance)
+            missing += [_Missing(lo, hi, error, piece.evidence) for lo, hi in exact]
+            continue
+        doubt = previous.after + piece.before
+        runs_on = _runs_on(previous, piece, tolerance)
+        if step > doubt and runs_on:
+            hidden.append(_Missing(previous.hi, piece.lo, error, "wall_clock"))
+            found.append(_hidden_loss(previous.hi, piece.lo))
+        elif step > doubt:
+            missing.append(_Missing(previous.hi, piece.lo, error, "wall_clock"))
+        elif step < -doubt and runs_on:
+            found.append(_clock_step(previous.hi, piece.lo))
+        elif step < -doubt:
+            found.append(_overlap(piece.lo, min(previous.hi, piece.hi)))
+        elif previous.evidence != "wall_clock" and piece.evidence != "wall_clock":
+            resets.append(piece.lo)
+    if resets:
+        found.append(_reset(len(resets), resets[0]))
+    return missing, hidden, found
+
+
+def _furthest(pieces: Sequence[_Piece]) -> Iterator[_Piece]:
+    """For each piece but the first, the one before it that ends last."""
+    best = pieces[0] if pieces else None
+    for piece in pieces[:-1]:
+        if best is None or piece.hi > best.hi:
+            best = piece
+        yield best
+
+
+def _runs_on(previous: _Piece, piece: _Piece, tolerance: Tolerance) -> bool:
+    if previous.stamps is None or piece.stamps is None:
+        return False
+    return abs(unwrap_33(piece.stamps[0] - previous.stamps[1])) <= tolerance.across_files_ms * TICKS_PER_MS
+
+
+def _missing_in_all(epoch: Epoch, lo: int, hi: int, tolerance: Tolerance) -> list[tuple[int, int]]:
+    """The parts of ``lo`` to ``hi`` (wall) that no other stream covers either, beyond the tolerance."""
+    shift = epoch.origin + epoch.anchor.offset
+    parts = [(lo, hi)]
+    for name, spans in epoch.streams.items():
+        if name != reference(epoch.streams):
+            parts = [left for part in parts for left in _uncovered(part, spans, shift, tolerance)]
+    return parts
+
+
+def _uncovered(part: tuple[int, int], spans: Sequence[Span], shift: int, tolerance: Tolerance) -> list[tuple[int, int]]:
+    slack = tolerance.across_files_ms * TICKS_PER_MS
+    lo, hi = part
+    left = []
+    for span in spans:
+        start, end = max(part[0], span.lo + shift), min(part[1], span.hi + shift)
+        if end - start > slack:
+            left.append((lo, start))
+            lo = end
+    return [(a, b) for a, b in [*left, (lo, hi)] if b - a > slack or (a, b) == part]
+
+
+def _partial(epoch: Epoch, tolerance: Tolerance) -> Iterator[Finding]:
+    """Each stream's holes in which another stream runs."""
+    slack = tolerance.across_files_ms * TICKS_PER_MS
+    shift = epoch.origin + epoch.anchor.offset
+    for index, (name, spans) in enumerate(sorted(epoch.streams.items(), key=lambda item: item[0], reverse=True)):
+        for before, after in itertools.pairwise(spans):
+            for other, theirs in epoch.streams.items():
+                for span in theirs if other != name else ():
+                    lo, hi = max(before.hi, span.lo), min(after.lo, span.hi)
+                    if hi - lo > slack:
+                        yield _finding(
+                            "partial_gap", "degradation", "media_clock", f"{name} and {other}", f"{other} alone",
+                            lo + shift, hi + shift, stream=index,
+                        )  # fmt: skip
+
+
+def _overlaps(pieces: Sequence[_Piece], tolerance: Tolerance) -> Iterator[Finding]:
+    for piece in pieces:
+        doubled = piece.held - (piece.hi - piece.lo)
+        slack = (
+            piece.before + piece.after if piece.evidence == "wall_clock" else tolerance.across_files_ms * TICKS_PER_MS
+        )
+        if doubled > slack:
+            yield Finding(
+                kind="overlap",
+                level="note",
+                evidence=piece.evidence,
+                expected="each instant once",
+                found=f"{_seconds(doubled)} more in {piece.files} files than time passes",
+                size_ms=doubled // TICKS_PER_MS,
+                wall_start=wall_ms(piece.lo),
+                wall_end=wall_ms(piece.hi),
+            )
+
+
+def _drift(epoch: Epoch) -> Iterator[Finding]:
+    spread = epoch.offsets.hi - epoch.offsets.lo - epoch.offsets.before - epoch.offsets.after
+    if not epoch.walls or spread <= 0:
+        return
+    lo, hi = epoch.walls[0].lo + epoch.origin, epoch.walls[-1].hi + epoch.origin
+    ppm = spread * 1_000_000 // max(hi - lo, 1)
+    if ppm > _LOSS_PPM:
+        found = f"the media clock falls behind the wall clock by {_seconds(spread)} or more, bit by bit"
+        yield _finding("hidden_loss", "degradation", "wall_clock", "as much media as time", found, lo, hi)
+    elif ppm > _DRIFT_PPM:
+        yield _finding("clock_drift", "note", "wall_clock", f"at most {_DRIFT_PPM} ppm", f"at least {ppm} ppm", lo, hi)
+
+
+def _numbers(timeline: Timeline) -> Iterator[Finding]:
+    for run, spans in sorted(timeline.numbers.items()):
+        lost = [(before.hi, after.lo - 1) for before, after in itertools.pairwise(spans)]
+        if lost:
+            count = sum(last - first + 1 for first, last in lost)
+            yield Finding(
+                kind="missing_sequence",
+                level="degradation",
+                evidence="identity" if run.startswith("mtxi:") else "sequence",
+                expected=f"numbers {spans[0].lo} to {spans[-1].hi - 1}",
+                found=f"without {ranges(lost)}",
+                count=count,
+            )
+
+
+def ranges(items: Sequence[tuple[int, int]]) -> str:
+    """Number ranges for people, the first few."""
+    shown = [str(first) if first == last else f"{first} to {last}" for first, last in items[:_SHOWN_RANGES]]
+    more = len(items) - len(shown)
+    return ", ".join(shown) + (f" and {more} more ranges" if more else "")
+
+
+def _formats(timeline: Timeline) -> Iterator[Finding]:
+    for name, seen in sorted(timeline.formats.items()):
+        steps = sorted((wall, text) for text, wall in seen)
+        for (_, before), (wall, after) in itertools.pairwise(steps):
+            yield _finding("format_change", "note", "bytes", f"{name}: {before}", f"{name}: {after}", wall, None)
+
+
+# Words.
+
+
+def _hidden_loss(lo: int, hi: int) -> Finding:
+    found = f"stamps that run on while the wall clock moved {_seconds(hi - lo)}"
+    return _finding("hidden_loss", "degradation", "wall_clock", "as much media as time", found, lo, hi)
+
+
+def _clock_step(lo: int, hi: int) -> Finding:
+    found = f"a step back by {_seconds(lo - hi)} while stamps run on"
+    return _finding("clock_step", "note", "wall_clock", "a wall clock that only advances", found, hi, lo)
+
+
+def _overlap(lo: int, hi: int) -> Finding:
+    return _finding("overlap", "note", "wall_clock", "each instant once", f"{_seconds(hi - lo)} twice", lo, hi)
+
+
+def _reset(count: int, at: int) -> Finding:
+    return Finding(
+        kind="timestamp_reset",
+        level="note",
+        evidence="wall_clock",
+        expected="stamps that run on from file to file",
+        found=f"stamps that start anew {count} times without a hole on the wall clock",
+        count=count,
+        wall_start=wall_ms(at),
+    )
+
+
+def _finding(
+    kind: Literal["partial_gap", "hidden_loss", "clock_step", "clock_drift", "overlap", "format_change"],
+    level: Literal["degradation", "note"],
+    evidence: Evidence,
+    expected: str,
+    found: str,
+    lo: int,
+    hi: int | None,
+    stream: int | None = None,
+) -> Finding:
+    return Finding(
+        kind=kind,
+        level=level,
+        evidence=evidence,
+        expected=expected,
+        found=found,
+        stream=stream,
+        size_ms=None if hi is None else (hi - lo) // TICKS_PER_MS,
+        wall_start=wall_ms(lo),
+        wall_end=None if hi is None else wall_ms(hi),
+    )
+
+
+def _seconds(ticks: int) -> str:
+    ms = ticks // TICKS_PER_MS
+    return f"{ms // 1000}.{ms % 1000:03d} s"
+
+
+# Runs and gaps.
+
+
+def _merged(items: Sequence[_Missing]) -> list[_Missing]:
+    """Sorted, with those that touch as one; the stronger evidence names it."""
+    merged: list[_Missing] = []
+    for item in sorted(items):
+        last = merged[-1] if merged else None
+        if last is not None and item.lo <= last.hi:
+            evidence = last.evidence if last.evidence != "wall_clock" else item.evidence
+            merged[-1] = _Missing(last.lo, max(last.hi, item.hi), max(last.error, item.error), evidence)
+        else:
+            merged.append(item)
+    return merged
+
+
+def _gap(missing: _Missing) -> Gap:
+    return Gap(
+        start=wall_ms(missing.lo),
+        end=wall_ms(missing.hi),
+        size_ms=(missing.hi - missing.lo + TICKS_PER_MS // 2) // TICKS_PER_MS,
+        error_ms=-(-missing.error // TICKS_PER_MS),
+        evidence=missing.evidence,
+        state="open",
+    )
+
+
+def _runs(pieces: Sequence[_Piece], absent: Sequence[_Missing]) -> tuple[Run, ...]:
+    """From the first piece to the last, without what is absent."""
+    if not pieces:
+        return ()
+    runs = []
+    lo, end = pieces[0].lo, max(piece.hi for piece in pieces)
+    for item in [*sorted(absent), _Missing(end, end, 0, "none")]:
+        hi = min(item.lo, end)
+        if hi > lo:
+            files = sum(piece.files for piece in pieces if piece.lo < hi and piece.hi > lo)
+            runs.append(Run(start=wall_ms(lo), end=wall_ms(hi), segments=files))
+        lo = max(lo, item.hi)
+    return tuple(runs)

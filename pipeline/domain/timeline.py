@@ -1,0 +1,409 @@
+"""Timeline: where segments lie in time, and what is missing between them. Insert in any order: the account is the same.
+
+Every position is an integer of 90 kHz ticks, exact for transport streams and wall milliseconds, to 11 us for anything else.
+A segment's position comes from the strongest evidence it has:
+
+1. *identity*: the recorder wrote stream id and stream time into the file (``mtxi``). One clock per stream id.
+2. *media clock*: transport streams whose 33-bit stamps run on from file to file. Stamps belong to one clock when the
+   *offset* (claimed wall start minus stamp, modulo 2**33) agrees within the claims' error bars. A restarted camera has
+   another offset, and so another clock, even when its stamps look alike.
+3. *wall clock*: files that start at zero are placed by their claimed start alone, with its error bar.
+4. Nothing: a segment without a usable claim is counted and not placed, and no gap is claimed around it.
+
+One clock's segments form an :class:`Epoch`. Within it each stream keeps *spans*: unions of segments whose reaches touch. A
+reach is half the tolerance on either side (or a claim's own error bar, if that is wider), a property of the segment alone;
+so what touches does not depend on the order of arrival, and spans are exact. The state grows with the number of
+interruptions, not of segments.
+
+What the spans mean together is told by :mod:`pipeline.domain.account`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+from pipeline.domain.media import MPEG_TS_WRAP
+from pipeline.domain.policy import Tolerance
+from pipeline.domain.probe import SegmentProbed, StreamFacts
+from pipeline.domain.time import MAX_WALL_MS, ClaimedTime, WallMs
+
+TICKS_PER_MS: Final = 90
+MAX_EPOCHS: Final = 16
+"""More clocks than this in one recording: its files restart their clock, so only the wall clock is believed."""
+
+_PLAUSIBLE_FROM: Final = 946_684_800_000
+"""2000-01-01: a recorder whose battery was out says 1970 or 1980; that is no position."""
+_PLAUSIBLE_AHEAD_MS: Final = 24 * 3600 * 1000
+_MAX_FORMATS: Final = 16
+
+
+class Span(NamedTuple):
+    """``lo`` to ``hi`` is covered; ``before`` and ``after`` is how much further it reaches for neighbours. ``files`` lie in
+    it, ``held`` ticks long together (more than ``hi - lo`` where they overlap)."""
+
+    lo: int
+    hi: int
+    before: int
+    after: int
+    files: int = 1
+    held: int = 0
+
+
+class Hole(NamedTuple):
+    """A gap inside a file: on the epoch's clock, and where the file's own claim puts its start."""
+
+    lo: int
+    hi: int
+    wall: int
+
+
+class Anchor(NamedTuple):
+    """What ties an epoch to the wall clock: its least uncertain, then earliest claim. ``offset``: wall minus position."""
+
+    error: int
+    at: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """The segments on one clock. Positions in ``streams``, ``holes`` and ``anchor`` are relative to ``origin``.
+
+    ``clock``: ``wall``, ``ts`` or ``mtxi:<stream id>``. ``offsets``: the range of offsets seen, with reach. ``walls``: the
+    same segments where their claims alone would put them.
+    """
+
+    clock: str
+    origin: int
+    offsets: Span
+    anchor: Anchor
+    streams: Mapping[str, tuple[Span, ...]]
+    walls: tuple[Span, ...] = ()
+    holes: tuple[Hole, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """What is remembered of a recording's segments. ``numbers``: recorder numbers seen, per run. ``formats``: each
+    stream's codecs and formats with the earliest place of each. ``unplaced``: files nothing places, and their length."""
+
+    epochs: tuple[Epoch, ...] = ()
+    wall_only: bool = False
+    numbers: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
+    formats: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
+    unplaced: int = 0
+    unplaced_ms: int = 0
+
+
+class Placed(NamedTuple):
+    """Where one segment says it is. ``at``: position of its first sample; streams and holes are relative to it."""
+
+    clock: str
+    at: int
+    offset: int
+    error: int
+    streams: tuple[tuple[str, int, int], ...]
+    holes: tuple[tuple[int, int], ...]
+    number: int | None
+
+    @property
+    def length(self) -> int:
+        return max(hi for _, _, hi in self.streams)
+
+
+class Arrival(NamedTuple):
+    """What one insertion changed, for those who watch: the place, a hole before a new span, time covered twice."""
+
+    start: WallMs
+    end: WallMs
+    gap_ms: int = 0
+    overlap_ms: int = 0
+    out_of_order: bool = False
+
+
+def claim_of(probed: SegmentProbed) -> ClaimedTime | None:
+    """The wall time of the segment's first sample, on our clock, from the claim most to be believed; ``None`` if no
+    claim is plausible. A file system's time is the last resort: it tells when writing ended or a copy was made."""
+    landed = probed.landed
+    claims = []
+    if landed.claimed_start is not None:
+        at = landed.claimed_start.at - (landed.clock_offset_ms or 0)
+        claims.append(
+            ClaimedTime(at=WallMs(at), origin=landed.claimed_start.origin, error_ms=landed.claimed_start.error_ms)
+        )
+    claims += [
+        ClaimedTime(at=WallMs(identity.ntp_ns // 1_000_000), origin="media", error_ms=1000)
+        for identity in probed.facts.identities
+    ]
+    claims += sorted(probed.facts.clocks, key=lambda clock: (clock.error_ms, clock.at))
+    latest = landed.received_at + _PLAUSIBLE_AHEAD_MS
+    claims = [claim for claim in claims if _PLAUSIBLE_FROM <= claim.at <= latest]
+    return next((claim for claim in claims if claim.origin != "file_system"), claims[0] if claims else None)
+
+
+def has_stamps(probed: SegmentProbed) -> bool:
+    """Whether any stream of the file has usable time stamps."""
+    return any(stream.first_ticks is not None for stream in probed.facts.streams if stream.kind != "other")
+
+
+def locate(probed: SegmentProbed) -> Placed | None:
+    """Where the segment lies by its own evidence; ``None`` if nothing says."""
+    streams = _extents(probed.facts.streams)
+    claim = claim_of(probed)
+    if not streams or claim is None:
+        return None
+    first = min(lo for _, lo, _ in streams)
+    spread = tuple((name, lo - first, hi - first) for name, lo, hi in streams)
+    wall = claim.at * TICKS_PER_MS
+    holes = tuple(
+        (finding.from_ms * TICKS_PER_MS, finding.to_ms * TICKS_PER_MS)
+        for finding in probed.facts.findings
+        if finding.kind == "gap" and finding.from_ms is not None and finding.to_ms is not None
+    )
+    clock, at, number = "wall", wall, None
+    if probed.facts.identities:
+        identity = probed.facts.identities[0]
+        clock, at, number = f"mtxi:{identity.stream_id}", identity.dts_ns * 9 // 100_000, identity.number
+    elif probed.facts.container == "mpegts":
+        clock, at = "ts", wall - (wall - first) % MPEG_TS_WRAP
+    return Placed(clock, at, wall - at, claim.error_ms * TICKS_PER_MS, spread, holes, number)
+
+
+def insert(timeline: Timeline, probed: SegmentProbed, tolerance: Tolerance) -> tuple[Timeline, Arrival | None]:
+    """Add a segment. Returns the new timeline and what changed, or ``None`` if nothing places the segment."""
+    placed = locate(probed)
+    timeline = _note_number(timeline, probed.landed.run or "", probed.landed.sequence)
+    if placed is None:
+        length = max((hi - lo for _, lo, hi in _extents(probed.facts.streams)), default=0)
+        ms = timeline.unplaced_ms + length // TICKS_PER_MS
+        return replace(timeline, unplaced=timeline.unplaced + 1, unplaced_ms=ms), None
+    timeline = _note_number(timeline, placed.clock, placed.number)
+    timeline = _note_formats(timeline, probed.facts.streams, placed.at + placed.offset)
+    if timeline.wall_only:
+        placed = placed._replace(clock="wall", at=placed.at + placed.offset, offset=0)
+    new = _epoch_of(placed, tolerance)
+    shifts = [_same_clock(epoch, new) for epoch in timeline.epochs]
+    same = [(epoch, shift) for epoch, shift in zip(timeline.epochs, shifts, strict=True) if shift is not None]
+    others = [epoch for epoch, shift in zip(timeline.epochs, shifts, strict=True) if shift is None]
+    joined, arrival = new, _first_arrival(placed)
+    if same:
+        first, turn = same[0]
+        arrival = _arrival(first, new, turn, placed.length)
+        joined = _merge(first, new, turn)
+        for epoch, shift in same[1:]:  # the new segment's claim lies between clocks that looked apart
+            joined = _merge(joined, epoch, turn - shift)
+    epochs = tuple(sorted((joined, *others), key=lambda epoch: (epoch.origin + epoch.anchor.offset, epoch.clock)))
+    timeline = replace(timeline, epochs=epochs)
+    if len(epochs) > MAX_EPOCHS:
+        timeline = _believe_walls(timeline)
+    return timeline, arrival
+
+
+# Positions.
+
+
+def _extents(streams: tuple[StreamFacts, ...]) -> tuple[tuple[str, int, int], ...]:
+    """Name, first and end position of each stream that has time stamps. The end is the greatest stamp plus the typical
+    interval, never a stored duration."""
+    found, counts = [], {"video": 0, "audio": 0}
+    for stream in streams:
+        if stream.kind == "other" or stream.first_ticks is None or stream.last_ticks is None:
+            continue
+        name = f"{stream.kind}{counts[stream.kind]}"
+        counts[stream.kind] += 1
+        end = stream.last_ticks + (stream.median_interval_ticks or 0)
+        found.append((name, _to_90k(stream, stream.first_ticks), _to_90k(stream, max(end, stream.first_ticks))))
+    return tuple(found)
+
+
+def _to_90k(stream: StreamFacts, ticks: int) -> int:
+    if stream.time_base_num == 1 and stream.time_base_den == 90_000:
+        return ticks
+    return (2 * ticks * stream.time_base_num * 90_000 + stream.time_base_den) // (2 * stream.time_base_den)
+
+
+def _epoch_of(placed: Placed, tolerance: Tolerance) -> Epoch:
+    """The epoch of one segment alone."""
+    doubt = max(tolerance.wall_clock_ms * TICKS_PER_MS // 2, placed.error)
+    reach = doubt if placed.clock == "wall" else tolerance.across_files_ms * TICKS_PER_MS // 2
+    whole = (("all", 0, placed.length),)
+    extents = whole if placed.clock == "wall" else placed.streams
+    wall = placed.at + placed.offset
+    return Epoch(
+        clock=placed.clock,
+        origin=placed.at,
+        offsets=Span(placed.offset, placed.offset, doubt, doubt),
+        anchor=Anchor(placed.error, 0, placed.offset),
+        streams={name: _pieces(lo, hi, placed.holes, reach) for name, lo, hi in extents},
+        walls=()
+        if placed.clock == "wall"
+        else _shifted(_pieces(0, placed.length, placed.holes, doubt), wall - placed.at),
+        holes=tuple(sorted(Hole(lo, hi, wall + lo) for lo, hi in placed.holes)),
+    )
+
+
+def _pieces(lo: int, hi: int, holes: tuple[tuple[int, int], ...], reach: int) -> tuple[Span, ...]:
+    """A file without its holes. Only its outer ends reach for neighbours: nothing outside can fill a hole by being near."""
+    edges = [lo, *(edge for hole in sorted(holes) for edge in hole if lo < edge < hi), hi]
+    if len(edges) % 2:
+        edges = [lo, hi]  # holes that do not lie inside: the stream is shorter than they say
+    pairs = list(zip(edges[::2], edges[1::2], strict=True))
+    last = len(pairs) - 1
+    return tuple(
+        Span(start, end, reach if i == 0 else 0, reach if i == last else 0, 1, end - start)
+        for i, (start, end) in enumerate(pairs)
+    )
+
+
+def _same_clock(epoch: Epoch, new: Epoch) -> int | None:
+    """By how much *new*'s positions must move to be on *epoch*'s clock, or ``None`` if it is another clock."""
+    if epoch.clock != new.clock:
+        return None
+    if epoch.clock != "ts":
+        return 0
+    seen, offset = epoch.offsets, new.offsets
+    # Offsets are a circle of 2**33: choose the turn that brings the new one nearest.
+    turn = (offset.lo - seen.lo + MPEG_TS_WRAP // 2) // MPEG_TS_WRAP * MPEG_TS_WRAP
+    touches = (
+        seen.lo - seen.before <= offset.hi - turn + offset.after
+        and offset.lo - turn - offset.before <= seen.hi + seen.after
+    )
+    return turn if touches else None
+
+
+def _merge(epoch: Epoch, new: Epoch, shift: int) -> Epoch:
+    """*epoch* with *new* in it, whose positions move by *shift* and whose offsets by its opposite."""
+    move = new.origin + shift - epoch.origin
+    streams = dict(epoch.streams)
+    for name, spans in new.streams.items():
+        streams[name] = _union(streams.get(name, ()), _shifted(spans, move))
+    anchor = new.anchor._replace(at=new.anchor.at + move, offset=new.anchor.offset - shift)
+    holes = epoch.holes
+    if new.holes:
+        holes = tuple(sorted({*holes, *(Hole(hole.lo + move, hole.hi + move, hole.wall) for hole in new.holes)}))
+    return replace(
+        epoch,
+        offsets=_union((epoch.offsets,), _shifted((new.offsets,), -shift))[0],
+        anchor=min(epoch.anchor, anchor),
+        streams=streams,
+        walls=_union(epoch.walls, _shifted(new.walls, new.origin - epoch.origin)),
+        holes=holes,
+    )
+
+
+def _believe_walls(timeline: Timeline) -> Timeline:
+    """Every segment where its claim puts it, on one wall epoch."""
+    merged: Epoch | None = None
+    for epoch in timeline.epochs:
+        spans = epoch.walls if epoch.clock != "wall" else epoch.streams["all"]
+        holes = tuple(
+            sorted(
+                Hole(hole.wall - epoch.origin, hole.wall - epoch.origin + hole.hi - hole.lo, hole.wall)
+                for hole in epoch.holes
+            )
+        )
+        anchor = Anchor(epoch.anchor.error, 0, 0)
+        offsets = Span(0, 0, 0, 0)
+        plain = Epoch(
+            clock="wall", origin=epoch.origin, offsets=offsets, anchor=anchor, streams={"all": spans}, holes=holes
+        )
+        merged = plain if merged is None else _merge(merged, plain, 0)
+    return replace(timeline, epochs=(merged,) if merged else (), wall_only=True)
+
+
+# Spans.
+
+
+def _union(spans: tuple[Span, ...], added: tuple[Span, ...]) -> tuple[Span, ...]:
+    for new in added:
+        spans = _add(spans, new)
+    return spans
+
+
+def _add(spans: tuple[Span, ...], new: Span) -> tuple[Span, ...]:
+    """Add one span, joining all whose reaches touch its own. Reaches in *spans* never touch, so both their ends ascend."""
+    first = bisect_left(spans, new.lo - new.before, key=_reach_end)
+    last = bisect_right(spans, new.hi + new.after, lo=first, key=_reach_start)
+    for span in spans[first:last]:
+        lo, hi = min(new.lo, span.lo), max(new.hi, span.hi)
+        before = lo - min(_reach_start(new), _reach_start(span))
+        after = max(_reach_end(new), _reach_end(span)) - hi
+        new = Span(lo, hi, before, after, new.files + span.files, new.held + span.held)
+    return (*spans[:first], new, *spans[last:])
+
+
+def _reach_start(span: Span) -> int:
+    return span.lo - span.before
+
+
+def _reach_end(span: Span) -> int:
+    return span.hi + span.after
+
+
+def _shifted(spans: tuple[Span, ...], by: int) -> tuple[Span, ...]:
+    if by == 0:
+        return spans
+    return tuple(Span(lo + by, hi + by, *rest) for lo, hi, *rest in spans)
+
+
+# What is kept beside the spans.
+
+
+def _note_number(timeline: Timeline, run: str, number: int | None) -> Timeline:
+    if number is None:
+        return timeline
+    seen = timeline.numbers.get(run, ())
+    added = _add(seen, Span(number, number + 1, 0, 0, 0, 0))
+    return timeline if added == seen else replace(timeline, numbers={**timeline.numbers, run: added})
+
+
+def _note_formats(timeline: Timeline, streams: tuple[StreamFacts, ...], wall: int) -> Timeline:
+    formats = dict(timeline.formats)
+    counts: dict[str, int] = {}
+    for stream in streams:
+        name = f"{stream.kind}{counts.setdefault(stream.kind, 0)}"
+        counts[stream.kind] += 1
+        text = f"{stream.codec} {stream.format}".strip()
+        seen = dict(formats.get(name, ()))
+        if seen[text] <= wall if text in seen else len(seen) == _MAX_FORMATS:
+            continue
+        formats[name] = tuple(sorted({**seen, text: wall}.items()))
+    return timeline if formats == timeline.formats else replace(timeline, formats=formats)
+
+
+def _arrival(epoch: Epoch, new: Epoch, shift: int, length: int) -> Arrival:
+    """How one segment (*new*) lies among what *epoch* had before it."""
+    move = new.origin + shift - epoch.origin
+    name = reference(epoch.streams)
+    own = new.streams.get(name) or new.streams[reference(new.streams)]
+    lo, hi, reach = own[0].lo + move, own[-1].hi + move, own[0].before
+    spans = epoch.streams[name]
+    first = bisect_left(spans, lo - reach, key=_reach_end)
+    touched = spans[first : bisect_right(spans, hi + reach, lo=first, key=_reach_start)]
+    doubled = sum(max(0, min(hi, span.hi) - max(lo, span.lo)) for span in touched)
+    start = wall_ms(epoch.origin + move + epoch.anchor.offset)
+    return Arrival(
+        start,
+        WallMs(start + length // TICKS_PER_MS),
+        gap_ms=(lo - spans[first - 1].hi) // TICKS_PER_MS if first and not touched else 0,
+        overlap_ms=doubled // TICKS_PER_MS if doubled > 2 * reach else 0,
+        out_of_order=lo < spans[-1].lo,
+    )
+
+
+def _first_arrival(placed: Placed) -> Arrival:
+    start = wall_ms(placed.at + placed.offset)
+    return Arrival(start, WallMs(start + placed.length // TICKS_PER_MS))
+
+
+def reference(streams: Mapping[str, tuple[Span, ...]]) -> str:
+    """The stream whose frames size a gap: the first video stream, else the first there is."""
+    return "video0" if "video0" in streams else min(streams)
+
+
+def wall_ms(ticks: int) -> WallMs:
+    """Ticks since 1970 as the nearest instant that can be written."""
+    return WallMs(min(max((ticks + TICKS_PER_MS // 2) // TICKS_PER_MS, 0), MAX_WALL_MS))
