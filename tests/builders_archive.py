@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from pipeline.adapters.signing import Ed25519Signer
 from pipeline.domain.archive import LockedObject, RecordingArchived
 from pipeline.domain.canonical import Json, canonical, digest, plain
 from pipeline.domain.chain import LinkAppended, LinkKind
@@ -17,7 +20,8 @@ from pipeline.domain.probe import MediaFacts, SegmentProbed
 from pipeline.domain.time import WallMs
 from tests.builders import PTS0, RECORDING, SEGMENT_MS, SOURCE, T0, facts, object_ref, sha, video
 
-YEAR_MS = 365 * 24 * 3600 * 1000
+DAY_MS = 24 * 3600 * 1000
+YEAR_MS = 365 * DAY_MS
 GENESIS_DOMAIN = b"avchain/genesis/v1\0"
 LINK_DOMAIN = b"avchain/segment/v1\0"
 
@@ -147,3 +151,8 @@ def _link(kind: LinkKind, seq: int, domain: bytes, record: dict[str, Json], **ca
         hash=Sha256(hashlib.sha256(domain + text).hexdigest()),
         **carried,
     )
+
+
+def signer() -> Ed25519Signer:
+    """A signer with a key of the tests' own, always the same."""
+    return Ed25519Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from tempfile import mkstemp
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -63,9 +64,9 @@ def load_signer(key_file: Path | None, state: Path) -> Ed25519Signer:
     is absent though named, not an Ed25519 key in PEM, or readable by others.
     """
     path = key_file or state / KEY_FILE
-    if key_file is None and not path.exists():
-        _create(path)
     try:
+        if key_file is None and not path.exists():
+            _create(path)
         mode = path.stat().st_mode & 0o777
         key = load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as exc:
@@ -88,8 +89,8 @@ def _create(path: Path) -> None:
     """A new key at *path*, whole or not at all; if another process made one meanwhile, that one stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor, name = mkstemp(prefix=path.name, suffix=".part", dir=path.parent)  # mode 600 from the first moment
+    part = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(pem)

@@ -52,7 +52,7 @@ RECEIPT = archived(source_kind="body_camera", archived_at=WallMs(DOCKED + 60_000
 def run(
     events: Sequence[SegmentLanded | Annotation | RecordingArchived], policy: Policy = POLICY
 ) -> tuple[SourceDeadlines, list[DeadlineChanged]]:
-    state = SourceDeadlines(source_id=SOURCE)
+    state = SourceDeadlines.start(SOURCE)
     changes: list[DeadlineChanged] = []
     for event in events:
         state, found = step(state, event, policy)
