@@ -27,7 +27,7 @@ from pipeline.domain.annotation import Annotation
 from pipeline.domain.canonical import Json, canonical, digest, plain
 from pipeline.domain.continuity import Gap, Judged, JudgedSegment, RecordingEnded
 from pipeline.domain.errors import HistoryMissing
-from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind
+from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, about_recording, sha256
 from pipeline.domain.probe import MediaFacts, StreamFacts
 from pipeline.domain.time import ClaimedTime, WallMs
 
@@ -60,6 +60,12 @@ class LinkAppended:
     hash: Sha256
     facts: MediaFacts | None = None
     ended: RecordingEnded | None = None
+
+    def __post_init__(self) -> None:
+        about_recording(self.source_id, self.unit, self.recording_id)
+        sha256(self.hash)
+        if self.seq < -1:
+            raise ValueError(f"links count from -1, found {self.seq}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from pipeline.domain.account import Account, Gap, GapState, Run, account, in_ord
 from pipeline.domain.annotation import Annotation, EndReason, Explanation, SessionEnded
 from pipeline.domain.errors import HistoryMissing
 from pipeline.domain.findings import LEVEL_ORDER, Finding, FindingKind, Level
-from pipeline.domain.identity import RecordingId, SourceId, SourceKind
+from pipeline.domain.identity import RecordingId, SourceId, SourceKind, about_recording, recording_id, source_id
 from pipeline.domain.policy import Policy
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.time import WallMs
@@ -96,6 +96,13 @@ class RecordingEnded:
     findings: tuple[Finding, ...]
     policy_version: str
 
+    def __post_init__(self) -> None:
+        about_recording(self.source_id, self.unit, self.recording_id)
+        if self.revision < 1:
+            raise ValueError(f"revisions count from 1, found {self.revision}")
+        if min(self.covered_ms, self.segments, self.bytes) < 0:
+            raise ValueError(f"totals are not negative, found {self.covered_ms}, {self.segments}, {self.bytes}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
@@ -113,6 +120,11 @@ class Judged:
         present = [name for name in ("segment", "annotation", "ended") if getattr(self, name) is not None]
         if present != [self.kind]:
             raise ValueError(f"a judged {self.kind} carries exactly that, found {present or 'nothing'}")
+        if self.position < 1:
+            raise ValueError(f"positions count from 1, found {self.position}")
+        source_id(self.source_id)
+        if self.recording_id is not None:
+            recording_id(self.recording_id)
 
 
 class Island(NamedTuple):
