@@ -63,14 +63,14 @@ def _make(layout: Layout) -> None:
     if not formatted.exists():
         require_space(folder, NEEDED_BYTES, "kafka")
     _fetch(folder / f"lib-{version()}")
-    properties = folder / "server.properties"
-    properties.write_text(_properties(layout, folder / "data"))
+    written = folder / "server.properties"
+    written.write_text(properties(layout, folder / "data"))
     if formatted.exists():
         return
     # A half-formatted folder holds nothing yet: meta.properties is what formatting writes.
     shutil.rmtree(folder / "data", ignore_errors=True)
     done = subprocess.run(
-        [*_java(folder), "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(properties)],
+        [*_java(folder), "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(written)],
         capture_output=True,
         text=True,
         check=False,
@@ -95,7 +95,8 @@ def _fetch(target: Path) -> None:
     (target / "complete").touch()
 
 
-def _properties(layout: Layout, data: Path) -> str:
+def properties(layout: Layout, data: Path) -> str:
+    """The broker's settings; ``infra/compose.yaml`` has the same ones."""
     return f"""process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{layout.kafka_controller}

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.native import kafka
+from infra.native.layout import Layout
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "infra/compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -66,3 +69,15 @@ def test_every_named_volume_is_declared_and_every_mounted_file_exists() -> None:
 
     assert named == set(COMPOSE["volumes"])
     assert [name for name in files if not (ROOT / "infra" / name).exists()] == []
+
+
+def test_the_broker_is_the_native_one_in_version_settings_and_a_volume_that_is_used(tmp_path: Path) -> None:
+    service = SERVICES["kafka"]
+    ours = dict(line.split("=", 1) for line in kafka.properties(Layout(tmp_path, tmp_path, 0), tmp_path).splitlines())
+    places = {"listeners", "controller.quorum.voters", "log.dirs"}
+
+    theirs = {name: service["environment"].get(f"KAFKA_{name.upper().replace('.', '_')}") for name in ours}
+
+    assert service["image"] == f"apache/kafka:{kafka.version()}"
+    assert {name: theirs[name] for name in set(ours) - places} == {name: ours[name] for name in set(ours) - places}
+    assert service["volumes"] == [f"kafka:{theirs['log.dirs']}"]
