@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,11 +9,10 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pipeline.adapters.signing import Ed25519Signer
+from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import LockedObject, RecordingArchived
-from pipeline.domain.canonical import Json, canonical, digest, plain
-from pipeline.domain.chain import LinkAppended, LinkKind
-from pipeline.domain.continuity import Gap, RecordingEnded, Run
-from pipeline.domain.identity import Sha256
+from pipeline.domain.chain import ChainState, LinkAppended, step
+from pipeline.domain.continuity import Gap, Judged, JudgedSegment, RecordingEnded, Run
 from pipeline.domain.playlist import Placed
 from pipeline.domain.probe import MediaFacts, SegmentProbed
 from pipeline.domain.time import WallMs
@@ -22,8 +20,6 @@ from tests.builders import PTS0, RECORDING, SEGMENT_MS, SOURCE, T0, facts, objec
 
 DAY_MS = 24 * 3600 * 1000
 YEAR_MS = 365 * DAY_MS
-GENESIS_DOMAIN = b"avchain/genesis/v1\0"
-LINK_DOMAIN = b"avchain/segment/v1\0"
 
 
 def locked(name: str = "segment") -> LockedObject:
@@ -103,54 +99,35 @@ def placed(number: int = 0, media: MediaFacts | None = None, **changes: Any) -> 
     return replace(made, **changes)
 
 
-def chained(probes: Sequence[SegmentProbed], *accounts: RecordingEnded, late: int = 0) -> tuple[LinkAppended, ...]:
-    """A chain of *probes*, closed with each of *accounts* in turn; the last *late* segments stand after the first close."""
-    links = [
-        _link("genesis", -1, GENESIS_DOMAIN, {"recording_id": RECORDING, "source_id": SOURCE, "previous_close": None})
-    ]
+def chained(
+    probes: Sequence[SegmentProbed], *accounts: RecordingEnded, late: int = 0, said: Sequence[Annotation] = ()
+) -> tuple[LinkAppended, ...]:
+    """A chain of *probes* and what was *said* of them, closed with each of *accounts* in turn; the last *late* segments
+    stand after the first close. Counts and bytes of the accounts are not those of the segments; nothing here needs it."""
     cut = len(probes) - late
+    items = [_placed(item) for item in probes[:cut]]
+    items += [{"kind": "annotation", "annotation": annotation} for annotation in said]
     for number, account in enumerate(accounts):
-        for item in probes[:cut] if number == 0 else probes[cut:] if number == 1 else ():
-            links.append(_next(links, "segment" if number == 0 else "late", _segment(item), facts=item.facts))
-        totals: dict[str, Json] = {"revision": account.revision, "account_sha256": digest(plain(account))}
-        links.append(_next(links, "close", totals, ended=account))
+        items += [_placed(item) for item in probes[cut:] if number == 1]
+        items.append({"kind": "ended", "ended": account})
+    state, links = ChainState(), list[LinkAppended]()
+    for position, item in enumerate(items, start=1):
+        judged = Judged(source_id=SOURCE, recording_id=RECORDING, position=position, **item)
+        state, appended = step(state, judged)
+        links += appended
     return tuple(links)
 
 
-def _segment(item: SegmentProbed) -> dict[str, Json]:
-    claim = item.landed
-    start = claim.claimed_start.at if claim.claimed_start else None
-    return {
-        "connector": claim.connector,
-        "announcement": claim.announcement,
-        "original_name": claim.original_name,
-        "received_at": plain(claim.received_at),
-        "wall_start": plain(start),
-        "wall_end": None if start is None else plain(WallMs(start + SEGMENT_MS)),
-        "content": {"length": claim.object.size_bytes, "sha256": claim.object.sha256},
-        "object": {"bucket": claim.object.bucket, "key": claim.object.key, "version_id": claim.object.version_id},
-        "facts_sha256": digest(plain(item.facts)),
-    }
-
-
-def _next(links: list[LinkAppended], kind: LinkKind, body: dict[str, Json], **carried: Any) -> LinkAppended:
-    seq = links[-1].seq + 1
-    return _link(kind, seq, LINK_DOMAIN, {**body, "kind": kind, "seq": seq, "prev": links[-1].hash}, **carried)
-
-
-def _link(kind: LinkKind, seq: int, domain: bytes, record: dict[str, Json], **carried: Any) -> LinkAppended:
-    text = canonical(record)
-    return LinkAppended(
-        source_id=SOURCE,
-        source_kind="cctv",
-        unit="service-hall",
-        recording_id=RECORDING,
-        seq=seq,
-        kind=kind,
-        record=text.decode(),
-        hash=Sha256(hashlib.sha256(domain + text).hexdigest()),
-        **carried,
+def _placed(item: SegmentProbed) -> dict[str, Any]:
+    claim = item.landed.claimed_start
+    segment = JudgedSegment(
+        probed=item,
+        start=None if claim is None else claim.at,
+        end=None if claim is None else WallMs(claim.at + SEGMENT_MS),
+        duplicate=False,
+        findings=item.facts.findings,
     )
+    return {"kind": "segment", "segment": segment}
 
 
 def signer() -> Ed25519Signer:

@@ -328,16 +328,11 @@ def _object(ref: ObjectRef) -> dict[str, Json]:
     }
 
 
-_CLAIMS: Final = (
+_STATED: Final = (
     "original_name",
     "connector",
     "announcement",
-    "sequence",
-    "run",
     "received_at",
-    "claimed_start",
-    "claimed_end",
-    "clock_offset_ms",
     "wall_start",
     "wall_end",
     "facts_sha256",
@@ -345,10 +340,16 @@ _CLAIMS: Final = (
 
 
 def _listed_segment(item: ChainedSegment) -> Json:
-    """The segment's own statements, copied from its record under the same names; what it does not state is absent."""
-    claims: dict[str, Json] = {name: item.record[name] for name in _CLAIMS if name in item.record}
+    """The segment's own statements, copied from its record."""
+    claimed = item.record["claimed"]
+    stated: dict[str, Json] = {name: item.record[name] for name in _STATED}
     return {
-        **claims,
+        **stated,
+        "claimed_start": claimed["start"],
+        "claimed_end": claimed["end"],
+        "clock_offset_ms": claimed["clock_offset_ms"],
+        "sequence": claimed["sequence"],
+        "run": claimed["run"],
         "seq": item.link.seq,
         "kind": item.link.kind,
         "hash": item.link.hash,
