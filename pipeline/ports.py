@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 from pipeline.domain.archive import LockMode
 from pipeline.domain.identity import Sha256
 from pipeline.domain.landing import ObjectRef
+from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
 from pipeline.domain.time import WallMs
 
@@ -90,8 +91,13 @@ class ObjectStore(Protocol):
 class MediaProbe(Protocol):
     """Reads media files. Untrusted input: implementations run the reader where it cannot take the worker with it."""
 
-    async def facts(self, path: Path, name: str) -> MediaFacts:
-        """Facts of the file at *path*; *name* is only a hint for its format.
+    @property
+    def version(self) -> str:
+        """Rules and libraries that made the facts; equal bytes give equal facts under one version."""
+        ...
+
+    async def facts(self, path: Path, tolerance: Tolerance) -> MediaFacts:
+        """Facts of the file at *path*, its inside judged by *tolerance*. The file's name says nothing.
 
         Never raises for bad bytes: an unreadable file is facts with ``media="unreadable"`` and a finding that says why.
         Raises ``ProbeDied`` (with the cause: time-out, memory, signal) when the reading process was lost.

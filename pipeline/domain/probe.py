@@ -3,7 +3,9 @@
 A :class:`MediaFacts` is made in one pass over exactly the bytes whose digest stands beside it. Per stream it keeps the
 extremes and the typical interval, never the packet list; what is wrong *inside* the file is already judged into
 findings, because only this pass sees every packet. Durations a container declares are facts about the container, not
-about the recording: they appear under ``declared_*`` and judge nothing but truncation.
+about the recording: they measure what a truncated file lost and judge nothing else.
+
+Readers hand over a reading and :mod:`pipeline.domain.reading` makes the facts of it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,527 @@
+"""Reading: what a reader of media files hands over, and what is wrong inside the file by it.
+
+Only sorted presentation times are judged, against the stream's own cadence; :func:`judge` makes facts of them. Its rules:
+
+* A frame's length is the distance to the next presentation time, sorted; a stored duration may hide a hole.
+* Typical is the median of the 64 intervals before, or of the 64 after where those are longer: a camera that changes to
+  one frame a second has changed its rate, one that is silent for a second among many frames a second has a hole.
+* A hole is ``interval - typical``. It is a gap when it exceeds both of the policy's limits, otherwise dropped frames
+  when about a frame or more is missing and its neighbours do not make up for it (that is jitter).
+* Every audio and video stream is judged. Time that all of them miss is a ``gap``; what one misses while another runs is
+  a ``partial_gap``. Streams of different programs have different clocks and are judged apart.
+* Exempt, and recorded as notes: holes in the reordering window at either end (a cut through an open group of pictures),
+  and a long first sample of an ISO base media file (an edit folded into it).
+* Where a format stores no times (constant rate, raw streams), continuity is not testable and only totals compare.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import groupby
+from math import lcm
+from typing import Final, Literal
+
+from pipeline.domain.findings import Evidence, Finding, Level
+from pipeline.domain.media import TimeBase, floor_half_up, milliseconds
+from pipeline.domain.policy import Tolerance
+from pipeline.domain.probe import BandIdentity, MediaFacts, StreamFacts, StreamKind
+from pipeline.domain.time import ClaimedTime
+
+# What readers hand over.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cadence:
+    """A stream's sorted presentation times as runs: from ``starts[i]`` on, ``counts[i]`` intervals of ``intervals[i]``
+    ticks follow each other (a run's intervals may differ by rounding; ``starts`` are exact). Parallel sequences, so
+    that hours of jitter stay compact."""
+
+    starts: Sequence[int] = ()
+    intervals: Sequence[int] = ()
+    counts: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamReading:
+    """One stream as read, in ticks. ``clock``: streams share a clock when this is equal (the program of a transport
+    stream). ``missing_pts`` packets had no time, at most ``longest_missing`` in a row. ``reorder_frames``: how far
+    decoding order and presentation order differ. ``resets``: (place, step back) where times step back beyond reordering;
+    what follows was moved to join. ``declared_ticks``: the length the container states."""
+
+    index: int
+    kind: StreamKind
+    codec: str
+    time_base_num: int
+    time_base_den: int
+    packets: int
+    first_ticks: int | None = None
+    last_ticks: int | None = None
+    cadence: Cadence = field(default_factory=Cadence)
+    wraps_33: bool = False
+    format: str = ""
+    clock: int = 0
+    missing_pts: int = 0
+    longest_missing: int = 0
+    reorder_frames: int = 0
+    resets: tuple[tuple[int, int], ...] = ()
+    declared_ticks: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacketLoss:
+    """Transport packets missing by continuity counter on one PID: ``count`` (modulo 16 in each of ``places``)."""
+
+    pid: int
+    stream: int | None
+    count: int
+    places: int
+    byte_offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truncation:
+    """The file's own structure promises more than is there."""
+
+    expected: str
+    found: str
+    byte_offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReading:
+    """One file as read. ``counted``: the format stores no times, the reader counted frames or samples.
+    ``announced``: (how many, first byte offset) of discontinuities the recorder declared."""
+
+    container: str
+    reader: str
+    streams: tuple[StreamReading, ...]
+    counted: bool = False
+    truncation: Truncation | None = None
+    losses: tuple[PacketLoss, ...] = ()
+    announced: tuple[int, int] | None = None
+    identities: tuple[BandIdentity, ...] = ()
+    clocks: tuple[ClaimedTime, ...] = ()
+
+
+# Judgement.
+
+_WINDOW: Final = 64
+_SUSTAINED: Final = 8
+"""Intervals that must follow before a longer cadence counts as a change of rate."""
+_FIRST_SAMPLE_MS: Final = 500
+"""Seen in whole files: 80 to 134 ms from fragmenting writers, 325 ms from a phone."""
+_UNEVEN_MS: Final = 500
+_UNEVEN_DEGRADED_MS: Final = 2000
+"""Interleaving explains half a second; a stream silent for two is taken as stopped by live demultiplexers too."""
+_TOO_FEW: Final = 3
+_SUBJECT_TO_DROPS: Final = 8
+"""More than one odd interval in so many is a variable rate, not loss."""
+
+
+def judge(reading: FileReading, tolerance: Tolerance) -> MediaFacts:
+    """Facts of a file with everything wrong inside it. Findings: per clock in stream order, then the file's."""
+    if not any(stream.packets for stream in reading.streams):
+        return unreadable("no media in it", container=reading.container, reader=reading.reader)
+    walks = {
+        stream.index: _walk(stream, tolerance, reading.container)
+        for stream in reading.streams
+        if stream.kind != "other" and stream.cadence.starts
+    }
+    findings: list[Finding] = []
+    for _, group in groupby(sorted(reading.streams, key=lambda s: (s.clock, s.index)), key=lambda s: s.clock):
+        findings += _across(
+            [_Timed(stream, walks[stream.index]) for stream in group if stream.index in walks], reading, tolerance
+        )
+    findings += _untimed(reading)
+    findings += _of_the_file(reading, walks, tolerance)
+    return MediaFacts(
+        media="timed",
+        container=reading.container,
+        reader=reading.reader,
+        streams=tuple(_facts(stream, walks.get(stream.index)) for stream in reading.streams),
+        identities=reading.identities,
+        clocks=reading.clocks,
+        findings=tuple(findings),
+    )
+
+
+def unreadable(reason: str, *, container: str = "unknown", reader: str = "none") -> MediaFacts:
+    """Facts of bytes that show nothing: its time is not covered by anything one can look at."""
+    finding = Finding(
+        kind="unreadable",
+        level="interruption",
+        evidence="bytes",
+        expected="a readable media file",
+        found=reason,
+    )
+    return MediaFacts(media="unreadable", container=container, reader=reader, findings=(finding,))
+
+
+def photo(
+    container: str, reader: str, clocks: tuple[ClaimedTime, ...], truncation: Truncation | None = None
+) -> MediaFacts:
+    """Facts of a still picture: it is evidence, and has no continuity to test."""
+    findings = [_note("not_testable", "none", "media with a length", "a still picture")]
+    if truncation is not None:
+        findings.append(_truncated(truncation, None, "degradation"))
+    return MediaFacts(media="photo", container=container, reader=reader, clocks=clocks, findings=tuple(findings))
+
+
+class _Typical:
+    """Median of the last 64 intervals."""
+
+    def __init__(self) -> None:
+        self._recent: deque[int] = deque()
+        self._ranked: list[int] = []
+
+    def see(self, interval: int, count: int) -> None:
+        for _ in range(min(count, _WINDOW)):
+            if len(self._recent) == _WINDOW:
+                oldest = self._recent.popleft()
+                del self._ranked[bisect_left(self._ranked, oldest)]
+            self._recent.append(interval)
+            insort(self._ranked, interval)
+
+    @property
+    def median(self) -> int:
+        return self._ranked[(len(self._ranked) - 1) // 2] if self._ranked else 0
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What walking one stream's cadence found. ``holes``: (end of the last frame, next frame) in ticks.
+    ``drops``: (place, missing ticks, missing frames); ``edges`` the same, exempt."""
+
+    median: int = 0
+    holes: list[tuple[int, int]] = field(default_factory=list)
+    drops: list[tuple[int, int, int]] = field(default_factory=list)
+    edges: list[tuple[int, int, int]] = field(default_factory=list)
+
+
+def _walk(stream: StreamReading, tolerance: Tolerance, container: str) -> _Walk:
+    base = TimeBase(stream.time_base_num, stream.time_base_den)
+    cadence = stream.cadence
+    walk, typical = _Walk(), _Typical()
+    for interval, count in _following(cadence, 0, 0):
+        typical.see(interval, count)
+    total = sum(cadence.counts)
+    place = 0
+    for i, (start, interval, count) in enumerate(zip(cadence.starts, cadence.intervals, cadence.counts, strict=True)):
+        usual = typical.median
+        if 2 * interval > 3 * usual:
+            usual = max(usual, _coming(cadence, i))
+        missing = interval - usual
+        if 2 * interval > 3 * usual and missing > base.ticks(Fraction(2, 1000)) + 2:
+            for k in range(count):
+                at = start + k * interval
+                frames = max(1, floor_half_up(Fraction(missing, usual))) if usual else 1
+                limit = max(base.ticks(Fraction(tolerance.in_file_ms, 1000)), tolerance.in_file_intervals * usual)
+                near_end = min(place + k, total - 1 - place - k) < stream.reorder_frames
+                first_sample = (
+                    place + k == 0 and "mp4" in container and interval <= base.ticks(Fraction(_FIRST_SAMPLE_MS, 1000))
+                )
+                if (near_end and frames <= stream.reorder_frames) or first_sample:
+                    walk.edges.append((at, missing, frames))
+                elif missing > limit + stream.longest_missing * usual:
+                    walk.holes.append((at + usual, at + interval))
+                elif not stream.missing_pts and not _made_up_for(cadence, i, usual):
+                    walk.drops.append((at, missing, frames))
+        if interval > 0:
+            typical.see(interval, count)
+        place += count
+    walk.median = typical.median
+    return walk
+
+
+def _following(cadence: Cadence, run: int, skip: int) -> Iterator[tuple[int, int]]:
+    """Up to 64 non-zero intervals as (interval, count), from *run* on without its first *skip*."""
+    left = _WINDOW
+    for i in range(run, len(cadence.starts)):
+        count = min(left, cadence.counts[i] - (skip if i == run else 0))
+        if cadence.intervals[i] > 0 and count > 0:
+            yield cadence.intervals[i], count
+            left -= count
+        if left <= 0:
+            return
+
+
+def _coming(cadence: Cadence, run: int) -> int:
+    """Median of the intervals after the first of *run*; 0 when too few follow to call it a rate."""
+    typical, seen = _Typical(), 0
+    for interval, count in _following(cadence, run, 1):
+        typical.see(interval, count)
+        seen += count
+    return typical.median if seen >= _SUSTAINED else 0
+
+
+def _made_up_for(cadence: Cadence, run: int, usual: int) -> bool:
+    """Whether a long interval is followed or preceded by one so short that together they are as long as two: jitter."""
+    long = cadence.intervals[run]
+    if cadence.counts[run] > 1:
+        return False
+    beside = [cadence.intervals[i] for i in (run - 1, run + 1) if 0 <= i < len(cadence.intervals)]
+    return any(2 * (long + short) <= 5 * usual for short in beside)
+
+
+def _facts(stream: StreamReading, walk: _Walk | None) -> StreamFacts:
+    covered = None
+    if walk and stream.first_ticks is not None and stream.last_ticks is not None:
+        lost = sum(end - start for start, end in walk.holes)
+        covered = stream.last_ticks - stream.first_ticks + walk.median - lost
+    return StreamFacts(
+        index=stream.index,
+        kind=stream.kind,
+        codec=stream.codec,
+        time_base_num=stream.time_base_num,
+        time_base_den=stream.time_base_den,
+        packets=stream.packets,
+        first_ticks=stream.first_ticks,
+        last_ticks=stream.last_ticks,
+        median_interval_ticks=walk.median if walk else None,
+        covered_ticks=covered,
+        wraps_33=stream.wraps_33,
+        format=stream.format,
+    )
+
+
+Spans = list[tuple[int, int]]
+"""Disjoint, rising [start, end) intervals in units of a common clock."""
+
+
+class _Timed:
+    """A stream with its walk, on a clock whose unit all streams of the group share."""
+
+    def __init__(self, stream: StreamReading, walk: _Walk) -> None:
+        self.stream, self.walk, self.unit = stream, walk, stream.time_base_den
+
+    def on(self, unit: int, ticks: int) -> int:
+        return ticks * self.stream.time_base_num * (unit // self.stream.time_base_den)
+
+    def start(self, unit: int) -> int:
+        return self.on(unit, self.stream.first_ticks or 0)
+
+    def end(self, unit: int) -> int:
+        return self.on(unit, (self.stream.last_ticks or 0) + self.walk.median)
+
+    def holes(self, unit: int) -> Spans:
+        return [(self.on(unit, start), self.on(unit, end)) for start, end in self.walk.holes]
+
+
+class _Ruler:
+    """Milliseconds since the first sample of a group."""
+
+    def __init__(self, unit: int, zero: int) -> None:
+        self.unit, self.zero = unit, zero
+
+    def at(self, moment: int) -> int:
+        return milliseconds(Fraction(moment - self.zero, self.unit))
+
+    def ms(self, length: int) -> int:
+        return milliseconds(Fraction(length, self.unit))
+
+
+def _across(group: list[_Timed], reading: FileReading, tolerance: Tolerance) -> Iterator[Finding]:
+    """Findings of the streams of one clock: gaps of all, then what each lacks."""
+    if not group:
+        return
+    unit = lcm(*(timed.unit for timed in group))
+    zero, end = min(t.start(unit) for t in group), max(t.end(unit) for t in group)
+    ruler = _Ruler(unit, zero)
+    missing = [[(zero, t.start(unit)), *t.holes(unit), (t.end(unit), end)] for t in group]
+    common = missing[0]
+    for spans in missing[1:]:
+        common = list(_both(common, spans))
+    gaps = [(a, b) for a, b in common if 1000 * (b - a) > tolerance.in_file_ms * unit]
+    for a, b in gaps:
+        yield _hole("gap", "interruption", ruler, a, b, None, "every stream")
+    for timed in group:
+        yield from _of_a_stream(timed, ruler, gaps, end, reading, tolerance)
+
+
+def _of_a_stream(
+    timed: _Timed, ruler: _Ruler, gaps: Spans, end: int, reading: FileReading, tolerance: Tolerance
+) -> Iterator[Finding]:
+    stream, unit = timed.stream, ruler.unit
+    for hole in timed.holes(unit):
+        for a, b in _without(hole, gaps):
+            if 1000 * (b - a) > tolerance.in_file_ms * unit:
+                yield _hole("partial_gap", "degradation", ruler, a, b, stream.index, "this stream")
+    intervals = sum(stream.cadence.counts)
+    if timed.walk.drops:
+        steady = len(timed.walk.drops) * _SUBJECT_TO_DROPS <= max(intervals, _SUBJECT_TO_DROPS)
+        yield _dropped(timed, ruler, timed.walk.drops, "degradation" if steady else "note", "an even cadence")
+    if timed.walk.edges:
+        yield _dropped(timed, ruler, timed.walk.edges, "note", "an even cadence up to the ends of the file")
+    for at, step in stream.resets:
+        yield Finding(
+            kind="timestamp_reset",
+            level="degradation",
+            evidence="media_clock",
+            expected="times that rise",
+            found=f"a step back by {ruler.ms(timed.on(unit, step))} ms; what lies between is not known",
+            stream=stream.index,
+            from_ms=ruler.at(timed.on(unit, at)),
+            size_ms=ruler.ms(timed.on(unit, step)),
+        )
+    yield from _uneven(timed, ruler, end, reading.counted, tolerance)
+
+
+def _hole(
+    kind: Literal["gap", "partial_gap"], level: Level, ruler: _Ruler, a: int, b: int, stream: int | None, who: str
+) -> Finding:
+    return Finding(
+        kind=kind,
+        level=level,
+        evidence="media_clock",
+        expected="a frame every typical interval",
+        found=f"nothing in {who} for {ruler.ms(b - a)} ms",
+        stream=stream,
+        from_ms=ruler.at(a),
+        to_ms=ruler.at(b),
+        size_ms=ruler.ms(b - a),
+    )
+
+
+def _dropped(timed: _Timed, ruler: _Ruler, drops: list[tuple[int, int, int]], level: Level, expected: str) -> Finding:
+    frames = sum(frames for _, _, frames in drops)
+    last_at, last_missing, _ = drops[-1]
+    return Finding(
+        kind="dropped_frames",
+        level=level,
+        evidence="media_clock",
+        expected=expected,
+        found=f"about {frames} frames missing in {len(drops)} places",
+        stream=timed.stream.index,
+        from_ms=ruler.at(timed.on(ruler.unit, drops[0][0])),
+        to_ms=ruler.at(timed.on(ruler.unit, last_at + last_missing)),
+        size_ms=ruler.ms(timed.on(ruler.unit, sum(missing for _, missing, _ in drops))),
+        count=frames,
+    )
+
+
+def _uneven(timed: _Timed, ruler: _Ruler, end: int, counted: bool, tolerance: Tolerance) -> Iterator[Finding]:
+    """A stream that starts later or ends earlier than the others. Without stored times that is lost media, place unknown."""
+    median_ms = ruler.ms(timed.on(ruler.unit, timed.walk.median))
+    limit = max(tolerance.in_file_ms if counted else _UNEVEN_MS, tolerance.in_file_intervals * median_ms)
+    evidence: Evidence = "totals" if counted else "media_clock"
+    first, last = timed.start(ruler.unit), timed.end(ruler.unit)
+    for a, b, what in ((ruler.zero, first, "starts"), (last, end, "ends")):
+        size_ms = ruler.ms(b - a)
+        if size_ms > limit:
+            yield Finding(
+                kind="uneven_ends",
+                level="degradation" if counted or size_ms > _UNEVEN_DEGRADED_MS else "note",
+                evidence=evidence,
+                expected="streams of one length",
+                found=f"this stream {what} {size_ms} ms {'after' if what == 'starts' else 'before'} another",
+                stream=timed.stream.index,
+                from_ms=ruler.at(a),
+                to_ms=ruler.at(b),
+                size_ms=size_ms,
+            )
+
+
+def _both(left: Spans, right: Spans) -> Iterator[tuple[int, int]]:
+    """The intersection of two lists of spans."""
+    i = j = 0
+    while i < len(left) and j < len(right):
+        a, b = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
+        if a < b:
+            yield a, b
+        if left[i][1] < right[j][1]:
+            i += 1
+        else:
+            j += 1
+
+
+def _without(span: tuple[int, int], holes: Spans) -> Iterator[tuple[int, int]]:
+    """*span* less *holes*."""
+    at, end = span
+    for a, b in holes:
+        if b > at and a < end:
+            if a > at:
+                yield at, a
+            at = b
+    if at < end:
+        yield at, end
+
+
+def _untimed(reading: FileReading) -> Iterator[Finding]:
+    """Streams that say nothing, or nothing about time."""
+    if reading.counted:
+        yield _note("not_testable", "totals", "stored times", "a format that counts frames; only totals were compared")
+    for stream in reading.streams:
+        if stream.kind == "other":
+            continue
+        if not stream.packets:
+            yield Finding(
+                kind="empty_stream",
+                level="degradation",
+                evidence="bytes",
+                expected=f"{stream.kind} in a declared stream",
+                found="no packet",
+                stream=stream.index,
+            )
+        elif stream.first_ticks is None or (stream.missing_pts and not reading.counted):
+            found = f"{stream.missing_pts} of {stream.packets} packets without a time"
+            yield _note("not_testable", "none", "a time for each packet", found, stream.index)
+    longest = max((sum(s.cadence.counts) for s in reading.streams if s.kind != "other"), default=0)
+    if 0 < longest < _TOO_FEW and not reading.counted:
+        yield _note("not_testable", "none", "enough frames to know their rate", f"{longest + 1} frames")
+
+
+def _of_the_file(reading: FileReading, walks: dict[int, _Walk], tolerance: Tolerance) -> Iterator[Finding]:
+    for loss in reading.losses:
+        yield Finding(
+            kind="packet_loss",
+            level="degradation",
+            evidence="bytes",
+            expected=f"continuity counters without a hole on PID {loss.pid}",
+            found=f"{loss.count} packets missing in {loss.places} places",
+            stream=loss.stream,
+            byte_offset=loss.byte_offset,
+            count=loss.count,
+        )
+    if reading.announced:
+        count, offset = reading.announced
+        found = f"{count} announced by the recorder"
+        note = _note("declared_discontinuity", "bytes", "no discontinuity", found)
+        yield replace(note, byte_offset=offset, count=count)
+    if reading.truncation:
+        lost_ms = max((_declared_beyond(s, walks.get(s.index)) for s in reading.streams), default=0)
+        level: Level = "interruption" if lost_ms > tolerance.in_file_ms else "degradation"
+        yield _truncated(reading.truncation, lost_ms or None, level)
+
+
+def _declared_beyond(stream: StreamReading, walk: _Walk | None) -> int:
+    """Milliseconds the container states for the stream beyond what was read; 0 when it states none."""
+    if stream.declared_ticks is None or stream.first_ticks is None or stream.last_ticks is None or walk is None:
+        return 0
+    beyond = stream.declared_ticks - (stream.last_ticks - stream.first_ticks + walk.median)
+    return max(0, milliseconds(TimeBase(stream.time_base_num, stream.time_base_den).seconds(beyond)))
+
+
+def _truncated(truncation: Truncation, lost_ms: int | None, level: Level) -> Finding:
+    return Finding(
+        kind="truncated",
+        level=level,
+        evidence="bytes",
+        expected=truncation.expected,
+        found=truncation.found,
+        byte_offset=truncation.byte_offset,
+        size_ms=lost_ms,
+    )
+
+
+def _note(
+    kind: Literal["not_testable", "declared_discontinuity"],
+    evidence: Evidence,
+    expected: str,
+    found: str,
+    stream: int | None = None,
+) -> Finding:
+    return Finding(kind=kind, level="note", evidence=evidence, expected=expected, found=found, stream=stream)

@@ -1,0 +1,69 @@
+"""Probe: read a landed segment back from the store, prove it is the one that was sent, and say what is in it.
+
+The bytes leave the store once: they are hashed on their way to a private file that the media process then reads. What the
+store holds is compared with what the sender computed while sending; a difference means that evidence changed between two
+looks, and stops the work on it loudly. A file the reader cannot read, or dies of, is a finding like any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from pipeline.domain.errors import ObjectDiffers, ProbeDied
+from pipeline.domain.identity import Sha256
+from pipeline.domain.landing import ObjectRef, SegmentLanded
+from pipeline.domain.policy import Policy
+from pipeline.domain.probe import MediaFacts, SegmentProbed
+from pipeline.domain.reading import unreadable
+from pipeline.ports import MediaProbe, ObjectStore
+
+_PIECE_BYTES: Final = 1 << 20
+
+
+class ProbeStep:
+    """``landed -> probed``. *folder* (the system's temporary one when unset) holds one private file a segment while it is
+    read and must have room for the largest one. Equal bytes give equal facts, so a repeated segment gives the same event."""
+
+    def __init__(
+        self, store: ObjectStore, media: MediaProbe, policy: Policy, version: str, folder: Path | None = None
+    ) -> None:
+        self._store, self._media, self._policy, self._folder = store, media, policy, folder
+        self._version = f"{version} {media.version}"
+
+    async def step(self, landed: SegmentLanded) -> SegmentProbed:
+        """Raises ``ObjectDiffers`` (not retryable) naming both digests, and the store's errors."""
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix="segment-") as file:
+            observed = await asyncio.to_thread(self._fetch, landed.object, cast(BinaryIO, file))
+            facts = await self._facts(Path(file.name), landed)
+        return SegmentProbed(landed=landed, facts=facts, observed_sha256=observed, probe_version=self._version)
+
+    def _fetch(self, ref: ObjectRef, file: BinaryIO) -> Sha256:
+        """Copy the object into *file* and return its digest, which is the recorded one."""
+        digest, size_bytes = hashlib.sha256(), 0
+        with self._store.open(ref) as stream:
+            while piece := stream.read(_PIECE_BYTES):
+                digest.update(piece)
+                size_bytes += len(piece)
+                if size_bytes > ref.size_bytes:
+                    break
+                file.write(piece)
+        file.flush()
+        observed = Sha256(digest.hexdigest())
+        if size_bytes > ref.size_bytes:
+            raise ObjectDiffers(f"expected {ref.size_bytes} bytes with sha256 {ref.sha256}, found more ({ref.key})")
+        if observed != ref.sha256 or size_bytes != ref.size_bytes:
+            raise ObjectDiffers(
+                f"expected {ref.size_bytes} bytes with sha256 {ref.sha256}, "
+                f"found {size_bytes} with {observed} ({ref.bucket}/{ref.key})"
+            )
+        return observed
+
+    async def _facts(self, path: Path, landed: SegmentLanded) -> MediaFacts:
+        try:
+            return await self._media.facts(path, self._policy.tolerance[landed.source_kind])
+        except ProbeDied as exc:
+            return unreadable(f"the process that read it {exc}", reader="lost")
