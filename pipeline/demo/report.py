@@ -48,11 +48,12 @@ def show_recording(console: Console, report: Mapping[str, Any], locks: LockView)
     if kinds := finding_kinds(report):
         table.add_row("findings", ", ".join(kinds))
     chain, deadline = report["chain"], report["deadline"]
-    table.add_row("chain", f"{chain['links']} links, {'closed' if chain['closed'] else 'open'}, head {chain['head']}")
+    table.add_row("chain", f"{chain['links']} links, {'closed' if chain['closed'] else 'open'}, its head is")
+    table.add_row("", str(chain["head"]))
     table.add_row(
         "locked",
         f"{locks.originals} originals and {locks.records} records, {' and '.join(locks.modes)},"
-        f" until {_minute(locks.retain_until_min)} or later",
+        f" {'not all for a time' if locks.retain_until_min is None else f'until {_minute(locks.retain_until_min)} or later'}",
     )
     cause = f", {deadline['cause']}" if deadline["cause"] else ""
     table.add_row("deadline", f"{deadline['state']}{cause}, due {_minute(deadline['at'])}")
@@ -62,7 +63,7 @@ def show_recording(console: Console, report: Mapping[str, Any], locks: LockView)
 def gap_text(gap: Mapping[str, Any]) -> str:
     """Where a gap is, how long, and what is known of its reason."""
     reason = f": {gap['reason']}" if gap["reason"] else ""
-    return f"{gap['start'][11:23]} to {gap['end'][11:23]}, {gap['seconds']} s, {gap['state']}{reason}"
+    return f"{gap['start'][11:23]} to {gap['end'][11:23]}, {float(gap['seconds']):.3f} s, {gap['state']}{reason}"
 
 
 def show_planted(console: Console, rows: Sequence[Row]) -> None:
@@ -82,18 +83,18 @@ def evidence(plant: Plant, report: Mapping[str, Any] | None) -> str | None:
     if report is None:
         return None
     if plant.shows == "verdict":
-        return f"{report['verdict']}, {report['covered_s']} s in {len(report['runs'])} run(s)"
+        return f"{report['verdict']}, {float(report['covered_s']):.3f} s in {len(report['runs'])} run(s)"
     if plant.shows == "gap":
         return "; ".join(map(gap_text, report["gaps"])) or None
     return next((f"{f['kind']}: {f['found']}" for f in report["findings"] if f["kind"] == plant.shows), None)
 
 
 def _recorded(report: Mapping[str, Any]) -> str:
-    files = f"{report['segments']} file(s), {report['bytes'] / 1e6:.1f} MB from {report['source_id']}"
+    files = f"{report['segments']} file{'' if report['segments'] == 1 else 's'}, {report['bytes'] / 1e6:.1f} MB"
     if report["started_at"] is None:
         return f"at an unknown time; {files}"
     day, start, end = report["started_at"][:10], report["started_at"][11:19], report["ended_at"][11:19]
-    return f"{day} {start} to {end} UTC, {report['covered_s']} s covered; {files}"
+    return f"{day} {start} to {end} UTC, {float(report['covered_s']):.3f} s covered; {files}"
 
 
 def _minute(instant: str | WallMs | None) -> str:

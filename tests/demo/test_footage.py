@@ -14,8 +14,9 @@ import pytest
 from pipeline.demo import footage
 from pipeline.demo.footage import Shot
 from pipeline.demo.masters import encoded_masters
-from pipeline.demo.truth import Truth, differences
-from pipeline.domain.time import WallMs, from_rfc3339, to_rfc3339
+from pipeline.demo.truth import differences
+from pipeline.domain.time import WallMs, from_rfc3339
+from tests.demo.reports import report_of
 
 NOW = from_rfc3339("2026-11-24T08:07:31.500Z")
 _TICKS_33 = 1 << 33
@@ -183,40 +184,10 @@ def test_every_deadline_is_in_the_future(shots: dict[str, Shot]) -> None:
     assert all(NOW - 3_600_000 < end < NOW for end in ends)
 
 
-def _report(truth: Truth) -> dict[str, Any]:
-    """A report that says exactly the truth."""
-    return {
-        "recording_id": truth.recording_id,
-        "source_id": truth.source_id,
-        "unit": truth.unit,
-        "kind": truth.kind,
-        "verdict": truth.verdict,
-        "started_at": None if truth.started_at is None else to_rfc3339(truth.started_at),
-        "ended_at": None if truth.ended_at is None else to_rfc3339(truth.ended_at),
-        "covered_s": f"{truth.covered_ms / 1000:.3f}",
-        "segments": truth.segments,
-        "bytes": truth.bytes,
-        "gaps": [
-            {
-                "start": to_rfc3339(gap.start),
-                "end": to_rfc3339(gap.end),
-                "seconds": f"{(gap.end - gap.start) / 1000:.3f}",
-                "state": gap.state,
-                "reason": gap.reason,
-            }
-            for gap in truth.gaps
-        ],
-        "findings": [{"kind": kind} for kind in truth.findings],
-        "chain": {"links": 1, "head": "0" * 64, "closed": True},
-        "archive": {"state": "archived", "objects": 1, "lock_mode": "COMPLIANCE", "retain_until_min": None},
-        "deadline": {"at": None, "state": truth.deadline, "cause": None},
-    }
-
-
 def test_the_truth_itself_does_not_differ_from_the_truth(shots: dict[str, Shot]) -> None:
     truths = [truth for shot in shots.values() for truth in shot.truths]
 
-    assert [differences(truth, _report(truth)) for truth in truths] == [[] for _ in truths]
+    assert [differences(truth, report_of(truth)) for truth in truths] == [[] for _ in truths]
 
 
 @pytest.mark.parametrize(
@@ -233,13 +204,13 @@ def test_the_truth_itself_does_not_differ_from_the_truth(shots: dict[str, Shot])
 def test_a_difference_is_said_with_both_sides(shots: dict[str, Shot], change: dict[str, Any], said: str) -> None:
     truth = shots["hall-1"].truths[0]
 
-    assert differences(truth, _report(truth) | change) == [said]
+    assert differences(truth, report_of(truth) | change) == [said]
 
 
 @pytest.mark.parametrize(("off_ms", "differs"), [(59, False), (60, False), (61, True)])
 def test_a_gap_is_right_within_its_tolerance(shots: dict[str, Shot], off_ms: int, differs: bool) -> None:
     truth = shots["hall-1"].truths[0]
-    report = _report(truth)
+    report = report_of(truth)
 
     report["gaps"][0]["seconds"] = f"{(20_000 + off_ms) / 1000:.3f}"
 
