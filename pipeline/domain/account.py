@@ -96,14 +96,15 @@ class _Missing(NamedTuple):
     evidence: Evidence
 
 
-def account(timeline: Timeline, tolerance: Tolerance) -> Account:
-    """Tell the whole story of *timeline*."""
+def account(timeline: Timeline, tolerance: Tolerance, previous: Timeline | None = None) -> Account:
+    """Tell the whole story of *timeline*. *previous*: what came directly before it of the same continuous camera; a gap
+    between the two is told here."""
     pieces: list[_Piece] = []
     holes: list[_Missing] = []
     findings: list[Finding] = []
     for number, epoch in enumerate(timeline.epochs):
-        believed = epoch.clock != "wall" and not _restarts(epoch)
-        pieces += _exact_pieces(number, epoch) if believed else _wall_pieces(number, epoch)
+        believed = _believed(epoch)
+        pieces += _pieces(number, epoch)
         shift = epoch.origin + epoch.anchor.offset
         for hole in epoch.holes:
             lo = hole.lo + shift if believed else hole.wall
@@ -114,7 +115,7 @@ def account(timeline: Timeline, tolerance: Tolerance) -> Account:
             findings.append(_reset(_files(epoch) - 1, epoch.origin + epoch.walls[0].lo))
     pieces.sort()
     missing, hidden, seen = _between(pieces, timeline.epochs, tolerance)
-    gaps = _merged([*missing, *holes])
+    gaps = _merged([*_leading(pieces, previous, tolerance), *missing, *holes])
     findings += [*seen, *_overlaps(pieces, tolerance), *_numbers(timeline), *_formats(timeline)]
     return Account(
         runs=_runs(pieces, [*gaps, *hidden]),
@@ -142,7 +143,23 @@ def _place(finding: Finding) -> tuple[bool, int, str, str, int, int, str, str]:
     )
 
 
+def extent(timeline: Timeline) -> tuple[int, int] | None:
+    """Start and end on the wall clock, in ms; ``None`` if nothing is placed."""
+    pieces = [piece for number, epoch in enumerate(timeline.epochs) for piece in _pieces(number, epoch)]
+    if not pieces:
+        return None
+    return wall_ms(min(piece.lo for piece in pieces)), wall_ms(max(piece.hi for piece in pieces))
+
+
 # Epochs to pieces.
+
+
+def _believed(epoch: Epoch) -> bool:
+    return epoch.clock != "wall" and not _restarts(epoch)
+
+
+def _pieces(number: int, epoch: Epoch) -> Iterator[_Piece]:
+    return _exact_pieces(number, epoch) if _believed(epoch) else _wall_pieces(number, epoch)
 
 
 def _restarts(epoch: Epoch) -> bool:
@@ -223,6 +240,21 @@ def _between(
     if resets:
         found.append(_reset(len(resets), resets[0]))
     return missing, hidden, found
+
+
+def _leading(pieces: Sequence[_Piece], previous: Timeline | None, tolerance: Tolerance) -> list[_Missing]:
+    """What is missing between the end of *previous* and the first piece: by the media clock if it runs through both."""
+    before = [piece for epoch in (previous.epochs if previous else ()) for piece in _pieces(-1, epoch)]
+    if not before or not pieces:
+        return []
+    last, first = max(before, key=lambda piece: piece.hi), pieces[0]
+    step, doubt, error = first.lo - last.hi, last.after + first.before, max(last.error, first.error)
+    if last.stamps is not None and first.stamps is not None:
+        exact = unwrap_33(first.stamps[0] - last.stamps[1])
+        if abs(exact - step) <= doubt:
+            slack = tolerance.across_files_ms * TICKS_PER_MS
+            return [_Missing(first.lo - exact, first.lo, error, "media_clock")] if exact > slack else []
+    return [_Missing(last.hi, first.lo, error, "wall_clock")] if step > doubt else []
 
 
 def _furthest(pieces: Sequence[_Piece]) -> Iterator[_Piece]:

@@ -41,14 +41,14 @@ def plain(value: object) -> Json:
     kind = type(value)
     if value is None or kind is str or kind is int or kind is bool:
         return value  # type: ignore[return-value]  # narrowed by exact type, which mypy does not follow
-    if isinstance(value, WallMs):
-        return to_rfc3339(value)
-    if isinstance(value, Nanos):
-        return str(int(value))
+    if kind is WallMs:
+        return to_rfc3339(value)  # type: ignore[arg-type]
+    if kind is tuple or kind is list:
+        return [plain(item) for item in value]  # type: ignore[attr-defined]
+    if kind is Nanos:
+        return str(int(value))  # type: ignore[call-overload]
     if is_dataclass(kind):
         return {name: plain(getattr(value, name)) for name in _names(kind)}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(name): plain(item) for name, item in value.items()}
     raise ValueError(f"has no plain form: {kind.__name__}")
@@ -60,15 +60,45 @@ def _names(kind: type) -> tuple[str, ...]:
 
 
 def _text(value: Json) -> str:
-    if value is None or isinstance(value, (bool, str)):
-        return json.dumps(value, ensure_ascii=False)
+    """The encoder of the standard library sorts keys by code points, which for ASCII keys is the RFC's order; it knows
+    floats and big integers, so they are refused before. Any other key takes the slow way."""
+    if _check(value):
+        return _encode(value)
+    return _slow_text(value)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False).encode
+
+
+def _check(value: object) -> bool:
+    """Whether all keys are ASCII; raises ``ValueError`` for what has no canonical form."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is dict:
+        ascii_keys = True
+        for key, item in value.items():  # type: ignore[attr-defined]
+            if not key.isascii():
+                ascii_keys = False
+            if type(item) is not str and item is not None and not _check(item):
+                ascii_keys = False
+        return ascii_keys
+    if kind is list or kind is tuple:
+        return all([_check(item) for item in value])  # type: ignore[attr-defined]  # noqa: C419  # every item is checked
     if isinstance(value, int):
-        if abs(value) > MAX_SAFE_INTEGER:
+        if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
             raise ValueError(f"integer beyond 2**53-1 must be written as a string: {value}")
-        return str(value)
+        return True
+    if isinstance(value, (str, Mapping, list, tuple)):
+        return False
+    raise ValueError(f"cannot be hashed canonically: {kind.__name__}")
+
+
+def _slow_text(value: Json) -> str:
+    _check(value)
     if isinstance(value, Mapping):
         keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
-        return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_text(value[key])}" for key in keys) + "}"
+        return "{" + ",".join(f"{_encode(key)}:{_slow_text(value[key])}" for key in keys) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ",".join(map(_text, value)) + "]"
-    raise ValueError(f"cannot be hashed canonically: {type(value).__name__}")
+        return "[" + ",".join(map(_slow_text, value)) + "]"
+    return _encode(value)

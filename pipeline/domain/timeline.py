@@ -22,8 +22,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pipeline.domain.media import MPEG_TS_WRAP
 from pipeline.domain.policy import Tolerance
@@ -68,9 +67,8 @@ class Anchor(NamedTuple):
     offset: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Epoch:
-    """The segments on one clock. Positions in ``streams``, ``holes`` and ``anchor`` are relative to ``origin``.
+class Epoch(NamedTuple):
+    """The segments on one clock. Positions in ``streams``, ``walls``, ``holes`` and ``anchor`` are relative to ``origin``.
 
     ``clock``: ``wall``, ``ts`` or ``mtxi:<stream id>``. ``offsets``: the range of offsets seen, with reach. ``walls``: the
     same segments where their claims alone would put them.
@@ -85,15 +83,20 @@ class Epoch:
     holes: tuple[Hole, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeline:
+_NONE: Final[Mapping[str, Any]] = {}
+
+
+class Timeline(NamedTuple):
     """What is remembered of a recording's segments. ``numbers``: recorder numbers seen, per run. ``formats``: each
-    stream's codecs and formats with the earliest place of each. ``unplaced``: files nothing places, and their length."""
+    stream's codecs and formats with the earliest place of each. ``unplaced``: files nothing places, and their length.
+
+    Named tuples, because they are written to the state topic as arrays: a day of a camera's blocks stays below 20 kB.
+    """
 
     epochs: tuple[Epoch, ...] = ()
     wall_only: bool = False
-    numbers: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
-    formats: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
+    numbers: Mapping[str, tuple[Span, ...]] = _NONE
+    formats: Mapping[str, tuple[tuple[str, int], ...]] = _NONE
     unplaced: int = 0
     unplaced_ms: int = 0
 
@@ -179,7 +182,7 @@ def insert(timeline: Timeline, probed: SegmentProbed, tolerance: Tolerance) -> t
     if placed is None:
         length = max((hi - lo for _, lo, hi in _extents(probed.facts.streams)), default=0)
         ms = timeline.unplaced_ms + length // TICKS_PER_MS
-        return replace(timeline, unplaced=timeline.unplaced + 1, unplaced_ms=ms), None
+        return timeline._replace(unplaced=timeline.unplaced + 1, unplaced_ms=ms), None
     timeline = _note_number(timeline, placed.clock, placed.number)
     timeline = _note_formats(timeline, probed.facts.streams, placed.at + placed.offset)
     if timeline.wall_only:
@@ -196,7 +199,7 @@ def insert(timeline: Timeline, probed: SegmentProbed, tolerance: Tolerance) -> t
         for epoch, shift in same[1:]:  # the new segment's claim lies between clocks that looked apart
             joined = _merge(joined, epoch, turn - shift)
     epochs = tuple(sorted((joined, *others), key=lambda epoch: (epoch.origin + epoch.anchor.offset, epoch.clock)))
-    timeline = replace(timeline, epochs=epochs)
+    timeline = timeline._replace(epochs=epochs)
     if len(epochs) > MAX_EPOCHS:
         timeline = _believe_walls(timeline)
     return timeline, arrival
@@ -284,8 +287,7 @@ def _merge(epoch: Epoch, new: Epoch, shift: int) -> Epoch:
     holes = epoch.holes
     if new.holes:
         holes = tuple(sorted({*holes, *(Hole(hole.lo + move, hole.hi + move, hole.wall) for hole in new.holes)}))
-    return replace(
-        epoch,
+    return epoch._replace(
         offsets=_union((epoch.offsets,), _shifted((new.offsets,), -shift))[0],
         anchor=min(epoch.anchor, anchor),
         streams=streams,
@@ -311,7 +313,7 @@ def _believe_walls(timeline: Timeline) -> Timeline:
             clock="wall", origin=epoch.origin, offsets=offsets, anchor=anchor, streams={"all": spans}, holes=holes
         )
         merged = plain if merged is None else _merge(merged, plain, 0)
-    return replace(timeline, epochs=(merged,) if merged else (), wall_only=True)
+    return timeline._replace(epochs=(merged,) if merged else (), wall_only=True)
 
 
 # Spans.
@@ -357,7 +359,7 @@ def _note_number(timeline: Timeline, run: str, number: int | None) -> Timeline:
         return timeline
     seen = timeline.numbers.get(run, ())
     added = _add(seen, Span(number, number + 1, 0, 0, 0, 0))
-    return timeline if added == seen else replace(timeline, numbers={**timeline.numbers, run: added})
+    return timeline if added == seen else timeline._replace(numbers={**timeline.numbers, run: added})
 
 
 def _note_formats(timeline: Timeline, streams: tuple[StreamFacts, ...], wall: int) -> Timeline:
@@ -371,7 +373,7 @@ def _note_formats(timeline: Timeline, streams: tuple[StreamFacts, ...], wall: in
         if seen[text] <= wall if text in seen else len(seen) == _MAX_FORMATS:
             continue
         formats[name] = tuple(sorted({**seen, text: wall}.items()))
-    return timeline if formats == timeline.formats else replace(timeline, formats=formats)
+    return timeline if formats == timeline.formats else timeline._replace(formats=formats)
 
 
 def _arrival(epoch: Epoch, new: Epoch, shift: int, length: int) -> Arrival:
