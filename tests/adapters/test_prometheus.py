@@ -1,0 +1,183 @@
+"""The catalogue on a registry: nothing is missing at the start, nothing is counted twice, and no label runs away."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from pipeline import metrics as names
+from pipeline.adapters.prometheus import OTHER, UNITS_MAX, Metrics
+from pipeline.agents.lane import reason_of
+from pipeline.agents.stage import Meter
+from pipeline.domain import errors
+from pipeline.domain.continuity import Judged
+from pipeline.domain.deadline import Cause, DeadlineChanged, DeadlineState, UnitDeadlines
+from pipeline.domain.identity import SourceKind
+from pipeline.domain.time import WallMs
+from tests.builders import RECORDING, SOURCE, T0
+from tests.builders_archive import archived, ended, gap
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"unbroken_{name}", labels)
+
+
+def change(state: DeadlineState, unit: str = "service-hall", cause: Cause | None = None) -> DeadlineChanged:
+    return DeadlineChanged(
+        source_id=SOURCE,
+        source_kind="cctv",
+        unit=unit,
+        recording_id=RECORDING,
+        at=T0,
+        state=state,
+        changed_at=T0,
+        cause=cause,
+    )
+
+
+def judged(**changes: Any) -> Judged:
+    return Judged(source_id=SOURCE, recording_id=RECORDING, position=1, kind="ended", ended=ended(**changes))
+
+
+def test_the_whole_catalogue_is_registered() -> None:
+    found = {family.name for family in Metrics().registry.collect()}
+
+    assert found == {f"unbroken_{metric.name}".removesuffix("_total") for metric in names.CATALOGUE}
+
+
+def test_known_combinations_are_zero_before_anything_happens() -> None:
+    metrics = Metrics()
+
+    assert value(metrics, "events_total", stage="archive", result="done") == 0
+    assert value(metrics, "quarantined_total", stage="stitch", reason="malformed") == 0
+    assert value(metrics, "gaps_total", source_kind="cctv", state="unexplained") == 0
+    assert value(metrics, "stage_duration_seconds_count", stage="probe") == 0
+
+
+@pytest.mark.parametrize("kind", [errors.Malformed, errors.UnsupportedVersion, errors.NotLocked, errors.ChainBroken])
+def test_the_runner_s_words_for_errors_are_known_beforehand(kind: type[errors.UnbrokenError]) -> None:
+    assert value(Metrics(), "quarantined_total", stage="stitch", reason=reason_of(kind("x"))) == 0
+
+
+def test_a_unit_s_outcomes_are_zero_as_soon_as_it_is_heard_of() -> None:
+    metrics = Metrics()
+
+    metrics.observe(change("tracked"))
+
+    for outcome in ("met", "missed", "late"):
+        assert value(metrics, "deadline_outcomes_total", unit="service-hall", source_kind="cctv", outcome=outcome) == 0
+    assert value(metrics, "deadline_breaches_total", unit="service-hall", cause="pipeline") == 0
+
+
+def test_outcomes_and_breaches_are_counted() -> None:
+    metrics = Metrics()
+
+    for event in (change("missed", cause="pipeline"), change("late"), change("at_risk"), change("met")):
+        metrics.observe(event)
+
+    outcomes = {
+        outcome: value(metrics, "deadline_outcomes_total", unit="service-hall", source_kind="cctv", outcome=outcome)
+        for outcome in ("met", "missed", "late", "at_risk")
+    }
+    assert outcomes == {"met": 1, "missed": 1, "late": 1, "at_risk": None}
+    assert value(metrics, "deadline_breaches_total", unit="service-hall", cause="pipeline") == 1
+
+
+def test_gaps_are_counted_at_the_first_end_only() -> None:
+    metrics = Metrics()
+    holes = (gap(0, 1500), gap(2000, 3000, state="explained"))
+
+    metrics.observe(judged(gaps=holes))
+    metrics.observe(judged(gaps=holes, revision=2))
+
+    assert value(metrics, "gaps_total", source_kind="cctv", state="unexplained") == 1
+    assert value(metrics, "gap_seconds_total", source_kind="cctv", state="unexplained") == 1.5
+    assert value(metrics, "covered_seconds_total", source_kind="cctv") == 30
+
+
+def test_archived_revisions_are_counted() -> None:
+    metrics = Metrics()
+
+    metrics.observe(archived())
+
+    assert value(metrics, "archived_recordings_total", source_kind="cctv") == 1
+
+
+def test_the_next_deadline_is_a_timestamp_and_infinite_when_none_is_open() -> None:
+    metrics = Metrics()
+    hall = UnitDeadlines(unit="hall", source_kind="cctv", unarchived=2, next_at=WallMs(T0 + 1500))
+
+    metrics.deadlines([hall], T0, ready=True)
+    first = value(metrics, "deadline_next_timestamp_seconds", unit="hall", source_kind="cctv")
+    metrics.deadlines([], T0, ready=True)
+
+    assert first == (T0 + 1500) / 1000
+    assert value(metrics, "deadline_next_timestamp_seconds", unit="hall", source_kind="cctv") == math.inf
+    assert value(metrics, "recordings_unarchived", unit="hall", source_kind="cctv") == 0
+
+
+def test_recovery_never_shows_as_nothing_open() -> None:
+    metrics = Metrics()
+    hall = UnitDeadlines(unit="hall", source_kind="cctv", unarchived=2, next_at=T0)
+    metrics.deadlines([hall], T0, ready=True)
+
+    metrics.deadlines([], T0, ready=False)
+
+    assert value(metrics, "recordings_unarchived", unit="hall", source_kind="cctv") == 2
+    assert value(metrics, "deadline_tracker_ready") == 0
+
+
+@pytest.mark.parametrize(("extra", "others"), [(-1, 0), (0, 0), (1, 1)])
+def test_units_beyond_the_bound_share_one_name(extra: int, others: int) -> None:
+    metrics = Metrics()
+
+    for number in range(UNITS_MAX + extra):
+        metrics.observe(change("met", unit=f"unit-{number}"))
+
+    found = value(metrics, "deadline_outcomes_total", unit=OTHER, source_kind="cctv", outcome="met")
+    assert (found or 0) == others
+
+
+def test_it_is_a_meter_of_the_runner() -> None:
+    metrics = Metrics()
+    meter: Meter = metrics
+
+    meter.events("chain", "done", 3)
+    meter.retried("chain")
+    meter.retrying("chain", 2)
+    meter.quarantined("chain", "malformed")
+    meter.state_behind("chain")
+    meter.carried("chain", 0.5)
+    metrics.loop_lag(0.25)
+
+    assert value(metrics, "events_total", stage="chain", result="done") == 3
+    assert value(metrics, "retries_total", stage="chain") == 1
+    assert value(metrics, "retrying", stage="chain") == 2
+    assert value(metrics, "quarantined_total", stage="chain", reason="malformed") == 1
+    assert value(metrics, "state_behind_total", stage="chain") == 1
+    assert value(metrics, "stage_duration_seconds_sum", stage="chain") == 0.5
+    assert value(metrics, "loop_lag_seconds") == 0.25
+
+
+def test_a_metric_of_another_kind_is_refused() -> None:
+    metrics = Metrics()
+
+    with pytest.raises(ValueError, match="expected a counter, found a gauge"):
+        metrics.inc(names.LOOP_LAG, 1)
+    with pytest.raises(ValueError, match="expected a gauge, found a counter"):
+        metrics.set(names.RETRIES, 1, "chain")
+    with pytest.raises(ValueError, match="expected a histogram, found a gauge"):
+        metrics.time(names.LOOP_LAG, 1)
+
+
+def test_the_series_stay_few() -> None:
+    metrics = Metrics()
+    kinds: tuple[SourceKind, ...] = ("cctv", "body_camera")
+    for number in range(20):
+        for kind in kinds:
+            item = UnitDeadlines(unit=f"unit-{number}", source_kind=kind, unarchived=1, next_at=T0)
+            metrics.deadlines([item], T0, ready=True)
+
+    assert sum(len(family.samples) for family in metrics.registry.collect()) < 2000
