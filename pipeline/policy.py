@@ -6,6 +6,7 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
@@ -54,10 +55,13 @@ def load_policy(path: Path | None = None) -> Policy:
         raw = msgspec.convert(tomllib.loads(text), _File)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
         raise Misconfigured(f"policy cannot be used: {exc} ({where})") from exc
-    numbers = {name: value for part in (raw.recording, raw.deadline, raw.archive) for name, value in _integers(part)}
-    bad = sorted(name for name, value in numbers.items() if value <= 0)
+    parts: tuple[msgspec.Struct | Tolerance, ...] = (raw.recording, raw.deadline, raw.archive, *raw.tolerance.values())
+    bad = sorted({name for part in parts for name, value in _integers(part) if value <= 0})
     if bad:
         raise Misconfigured(f"policy needs positive numbers for {', '.join(bad)} ({where})")
+    missing = sorted(set(get_args(SourceKind)) - set(raw.tolerance))
+    if missing:
+        raise Misconfigured(f"policy needs a tolerance for {', '.join(missing)} ({where})")
     return Policy(
         version=raw.version,
         tolerance=raw.tolerance,
@@ -74,5 +78,5 @@ def load_policy(path: Path | None = None) -> Policy:
     )
 
 
-def _integers(part: msgspec.Struct) -> list[tuple[str, int]]:
-    return [(name, value) for name, value in msgspec.structs.asdict(part).items() if isinstance(value, int)]
+def _integers(part: msgspec.Struct | Tolerance) -> list[tuple[str, int]]:
+    return [(name, value) for name, value in msgspec.to_builtins(part).items() if isinstance(value, int)]
