@@ -3,12 +3,12 @@
 When the 24 hours begin (T0) must not depend on a clock nobody checked, so the end the source claims counts only up to
 what we know ourselves:
 
-- ``declared`` (docked, imported whole): T0 = min(claimed end, first seen). Everything was recorded before it was first
-  seen. Until the sender says it is complete the claimed end may still grow, so T0 is first seen until then.
+- ``declared`` (docked, imported whole): T0 = min(claimed end, first seen). Everything was recorded before it was seen.
 - ``next_block`` (continuous camera): T0 = min(end of the block, first seen + one block).
-- ``idle`` (sent while recording): T0 = min(claimed end, last seen); until it ends T0 moves along with what arrives.
+- ``idle`` (sent while recording): T0 = min(claimed end, last seen before its end was announced).
 
-A claim is corrected by the measured clock offset first. Where a file states only its start, the start stands for the
+Until the end is announced (of a block it is known) the claimed end may still grow with the next file, so it does not
+count yet: half an import must not look like a missed deadline. A claim is corrected by the measured clock offset first. Where a file states only its start, the start stands for the
 end: the deadline is then early by at most one file. "First seen" is the first segment or the announcement of an end,
 whichever came first, so a recording that was announced and never arrived has a deadline too.
 
@@ -164,7 +164,7 @@ def deadline_at(tracked: Tracked, policy: Policy) -> WallMs | None:
     if bound is None:
         return None
     end = tracked.claimed_end
-    settled = tracked.ends != "declared" or tracked.ended_at is not None or tracked.archived_at is not None
+    settled = tracked.ends == "next_block" or tracked.ended_at is not None or tracked.archived_at is not None
     start = bound if end is None or not settled else min(end, bound)
     return _wall(start + policy.deadline_s * 1000)
 
