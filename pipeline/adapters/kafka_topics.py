@@ -6,7 +6,7 @@ send a source's events to two partitions and break their order.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -78,7 +78,7 @@ async def check_topics(settings: Settings) -> tuple[str, ...]:
         return await _differences(client, settings)
 
 
-async def progress(settings: Settings, group: str, names: Mapping[str, object]) -> tuple[Progress, ...]:
+async def progress(settings: Settings, group: str, names: Sequence[str]) -> tuple[Progress, ...]:
     """How far *group* has come on each partition of the topics *names*, as the broker knows it."""
     async with admin(settings) as client:
         committed = await client.list_consumer_group_offsets(group)
@@ -116,6 +116,10 @@ def _refuse(differences: tuple[str, ...]) -> None:
 
 async def _differences(client: AIOKafkaAdminClient, settings: Settings) -> tuple[str, ...]:
     found = await _found(client, settings)
+    if not found:
+        return (
+            f"none of our {len(topics.ALL)} topics exists on {settings.kafka}, create them with `unbroken topics apply`",
+        )
     lines = [
         topics.difference(
             topic,

@@ -44,7 +44,7 @@ from pipeline.domain.time import WallMs
 
 __all__ = [
     "Gap", "GapState", "Judged", "JudgedSegment", "Recording", "RecordingEnded", "Run", "SourceState", "Verdict",
-    "idle_ends", "step",
+    "idle_ends", "so_far", "step",
 ]  # fmt: skip
 
 JudgedKind = Literal["segment", "annotation", "ended"]
@@ -138,6 +138,19 @@ def idle_ends(state: SourceState, now: WallMs, policy: Policy) -> tuple[Annotati
         for name, recording in sorted(state.recordings.items())
         if not recording.closed and recording.segments and _is_idle(recording, now, policy)
     )
+
+
+def so_far(state: SourceState, name: RecordingId, policy: Policy) -> RecordingEnded:
+    """The account as it stands: as if the recording ended now, its gaps still ``open``. To be shown, never passed on.
+
+    Raises ``KeyError`` for a recording that is not remembered or of which no segment came yet.
+    """
+    recording = state.recordings[name]
+    if recording.kind is None:
+        raise KeyError(name)
+    told, more = _told(state, name, policy), list(_announcement_findings(state, name))
+    stands = tell(name, state.source_id, recording, told, "idle", state.windows, more, policy)
+    return replace(stands, gaps=tuple(replace(gap, state="open") for gap in stands.gaps))
 
 
 def _is_idle(recording: Recording, now: WallMs, policy: Policy) -> bool:

@@ -78,7 +78,7 @@ class FoundTopic:
 def difference(topic: Topic, full_name: str, partitions: int, replication: int, found: FoundTopic | None) -> str | None:
     """What is wrong with *topic* on the broker, in one line, or ``None``. Both sides are named."""
     if found is None:
-        return f"topic {full_name} does not exist"
+        return f"topic {full_name} does not exist, create it with `unbroken topics apply`"
     faults = []
     if found.partitions != partitions:
         faults.append(f"partitions: expected {partitions}, found {found.partitions}")

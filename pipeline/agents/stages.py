@@ -1,0 +1,153 @@
+"""The stages, bound: topic in, step, topic out. Nothing is decided here.
+
+Two timers of the ledger read state and send annotations: recordings that have been idle too long, and deadlines that are
+near or past. What follows from those annotations is the stages' business, like any other input.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pipeline.agents.stage import Headers, Output, Received, Stage
+from pipeline.domain import chain, continuity, deadline
+from pipeline.domain.archive import ArchiveState
+from pipeline.domain.chain import ChainState
+from pipeline.domain.continuity import SourceState
+from pipeline.domain.deadline import SourceDeadlines
+from pipeline.domain.identity import SourceId
+from pipeline.domain.landing import SegmentLanded
+from pipeline.domain.policy import Policy
+from pipeline.domain.stitch import StitchState
+from pipeline.ports import Clock
+from pipeline.settings import Settings
+from pipeline.steps.archive import ArchiveStep
+from pipeline.steps.probe import ProbeStep
+from pipeline.steps.stitch import StitchStep
+from pipeline.wire import codec, topics
+from pipeline.wire.cloudevents import headers, key
+from pipeline.wire.events import Event, event_topic
+from pipeline.wire.topics import Topic
+
+S = TypeVar("S")
+
+Observer = Callable[[Event], None]
+"""Hears every event a stage emits; metrics listen here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What every stage of one worker shares."""
+
+    settings: Settings
+    policy: Policy
+    observe: Observer
+
+    def outputs(self, events: Sequence[Event]) -> tuple[Output, ...]:
+        """Domain events as records for the broker."""
+        for event in events:
+            self.observe(event)
+        return tuple(
+            Output(self.settings.topic(event_topic(event).name), key(event), codec.encode(event), headers(event))
+            for event in events
+        )
+
+    def stage(
+        self,
+        name: str,
+        sources: Sequence[Topic],
+        step: Callable[..., Any],
+        initial: Callable[[str], Any] | None,
+        kind: Any,
+    ) -> Stage[Any, Any]:
+        """A stage over domain values: *step* takes and gives them, this adds bytes, headers and topic names.
+
+        *kind* is the state's type; ``None`` for a stage that keeps none.
+        """
+        names = {self.settings.topic(topic.name): topic.name for topic in sources}
+
+        def decode(topic: str, value: bytes | None, found: Headers) -> Any:
+            return codec.decode(names[topic], value, found)
+
+        async def later(state: Any, received: Received[Any]) -> tuple[Any, tuple[Output, ...]]:
+            state, events = await step(state, received)
+            return state, self.outputs(events)
+
+        def now(state: Any, received: Received[Any]) -> tuple[Any, tuple[Output, ...]]:
+            state, events = step(state, received)
+            return state, self.outputs(events)
+
+        return Stage(
+            name=name,
+            sources=tuple(names),
+            decode=decode,
+            key=lambda event: key(event).decode(),
+            step=later if inspect.iscoroutinefunction(step) else now,
+            initial=initial or (lambda _key: None),
+            dump=codec.dump_state,
+            load=lambda raw: codec.load_state(kind, raw),
+            state_topic=self.settings.topic(topics.state_topic(name).name) if kind is not None else None,
+        )
+
+
+def media_stage(bench: Bench, probe: ProbeStep) -> Stage[Any, Any]:
+    """The media worker's only stage: reads each object back, keeps no state."""
+
+    async def step(_: None, received: Received[SegmentLanded]) -> tuple[None, tuple[Event, ...]]:
+        return None, (await probe.step(received.event),)
+
+    return bench.stage("probe", (topics.LANDED,), step, None, None)
+
+
+def ledger_stages(bench: Bench, stitch: StitchStep, archive: ArchiveStep) -> dict[str, Stage[Any, Any]]:
+    """The ledger worker's stages by name."""
+    policy = bench.policy
+
+    def judge(state: Any, received: Received[Any]) -> Any:
+        return continuity.step(state, received.event, policy)
+
+    def link(state: Any, received: Received[Any]) -> Any:
+        return chain.step(state, received.event)
+
+    def track(state: Any, received: Received[Any]) -> Any:
+        return deadline.step(state, received.event, policy)
+
+    stages = (
+        bench.stage(
+            "continuity",
+            (topics.PROBED, topics.ANNOTATION),
+            judge,
+            lambda key: SourceState(source_id=SourceId(key)),
+            SourceState,
+        ),
+        bench.stage("chain", (topics.JUDGED,), link, lambda _key: ChainState(), ChainState),
+        bench.stage("stitch", (topics.LINK,), stitch.step, lambda _key: StitchState(), StitchState),
+        bench.stage("archive", (topics.STITCHED,), archive.step, lambda _key: ArchiveState(), ArchiveState),
+        bench.stage(
+            "deadline",
+            (topics.LANDED, topics.ANNOTATION, topics.ARCHIVED),
+            track,
+            lambda key: SourceDeadlines(source_id=SourceId(key)),
+            SourceDeadlines,
+        ),
+    )
+    return {stage.name: stage for stage in stages}
+
+
+def sweep(
+    bench: Bench, stages: dict[str, Stage[Any, Any]], states: Callable[[Any], Any], clock: Clock
+) -> Callable[[], Sequence[Output]]:
+    """What the timer says at each tick: ends of idle recordings and due deadlines."""
+
+    def look() -> Sequence[Output]:
+        now = clock.now()
+        idle = [
+            said
+            for state in states(stages["continuity"]).values()
+            for said in continuity.idle_ends(state, now, bench.policy)
+        ]
+        return bench.outputs([*idle, *deadline.due(states(stages["deadline"]), now, bench.policy)])
+
+    return look

@@ -1,0 +1,131 @@
+"""The wiring: the only module that names concrete adapters and puts a worker together. Nothing happens on import.
+
+A worker refuses to start, with a message that says what differs, unless the broker's topics, the store's buckets and
+locks, and the pinned client versions are what the product needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final, NoReturn
+
+import structlog
+
+from pipeline.adapters import logs
+from pipeline.adapters.buckets import check_buckets
+from pipeline.adapters.clock import SystemClock
+from pipeline.adapters.kafka_log import KafkaLinkHistory
+from pipeline.adapters.kafka_topics import check_topics
+from pipeline.adapters.media_pool import MediaPool
+from pipeline.adapters.objects_s3 import S3Objects, open_client
+from pipeline.adapters.prometheus import Metrics
+from pipeline.adapters.signing import load_signer
+from pipeline.agents import stages
+from pipeline.agents.health import Health
+from pipeline.agents.runner import Runner
+from pipeline.agents.stage import Output
+from pipeline.agents.stages import Bench
+from pipeline.agents.transport import build_app
+from pipeline.agents.transport import run_worker as run_app
+from pipeline.domain import deadline
+from pipeline.domain.errors import Misconfigured
+from pipeline.policy import load_policy
+from pipeline.settings import Settings
+from pipeline.steps.archive import ArchiveStep
+from pipeline.steps.probe import ProbeStep
+from pipeline.steps.stitch import StitchStep
+from pipeline.wire import codec, topics
+
+SOFTWARE: Final = f"unbroken {version('unbroken')}"
+PORTS: Final = {"media": 19101, "ledger": 19102}
+PINNED: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
+"""The runner reaches into these two; another version is another program."""
+
+
+def run_worker(which: str, settings: Settings) -> NoReturn:
+    """Run the ``media`` or ``ledger`` worker until SIGTERM; raises :class:`Misconfigured` naming all that differs."""
+    logs.configure(settings.log_format)
+    policy = load_policy(settings.policy)
+    check(settings)
+    log = structlog.get_logger().bind(worker=which)
+    metrics = Metrics()
+    app = build_app(which, kafka=settings.kafka, prefix=settings.topic_prefix)
+    runner = Runner(
+        app,
+        kafka=settings.kafka,
+        quarantine_topic=settings.topic(topics.QUARANTINE.name),
+        encode_quarantine=lambda event, _headers: codec.encode(event),
+        now=SystemClock().now,
+        meter=metrics,
+        log=log,
+    )
+    bench = Bench(settings=settings, policy=policy, observe=metrics.observe)
+    if which == "media":
+        _media(runner, bench)
+    else:
+        _ledger(runner, bench, metrics)
+    port = settings.worker_port or PORTS[which]
+    health = Health(app, runner, port=port, registry=metrics.registry, loop_lag=metrics.loop_lag)
+    log.info("worker.started", port=port, policy=policy.version, software=SOFTWARE)
+    run_app(app, kafka=settings.kafka, services=(health,))
+
+
+def check(settings: Settings) -> None:
+    """Raise :class:`Misconfigured` with every difference between this installation and what a worker needs."""
+    found = [*versions_differing(), *asyncio.run(check_topics(settings)), *check_buckets(settings)]
+    if found:
+        raise Misconfigured("this worker does not start until these are mended: " + " | ".join(found))
+
+
+def versions_differing() -> Sequence[str]:
+    """Pinned packages that are installed in another version."""
+    return [
+        f"package {name}: expected {wanted}, found {version(name)}; run `make install`"
+        for name, wanted in PINNED.items()
+        if not version(name).startswith(wanted)
+    ]
+
+
+def _media(runner: Runner, bench: Bench) -> None:
+    settings = bench.settings
+    pool = MediaPool(
+        processes=settings.probe_processes, timeout_s=settings.probe_timeout_s, memory_bytes=settings.probe_memory_bytes
+    )
+    atexit.register(pool.close)
+    store = S3Objects(open_client(settings))
+    runner.bind(stages.media_stage(bench, ProbeStep(store, pool, bench.policy, SOFTWARE)))
+
+
+def _ledger(runner: Runner, bench: Bench, metrics: Metrics) -> None:
+    settings, policy, clock = bench.settings, bench.policy, SystemClock()
+    store = S3Objects(open_client(settings))
+    link_topic = settings.topic(topics.LINK.name)
+    stitch = StitchStep(
+        store=store,
+        history=KafkaLinkHistory(settings.kafka, link_topic),
+        decode=lambda value: codec.decode(topics.LINK.name, value),
+        derived=settings.derived,
+        software=SOFTWARE,
+        policy=policy,
+    )
+    archive = ArchiveStep(
+        store=store,
+        clock=clock,
+        signer=load_signer(settings.signing_key_file, settings.state),
+        policy=policy,
+        records=settings.records,
+        derived=settings.derived,
+    )
+    bound = stages.ledger_stages(bench, stitch, archive)
+    for stage in bound.values():
+        runner.bind(stage)
+    sweep = stages.sweep(bench, bound, runner.states, clock)
+
+    def look() -> Sequence[Output]:
+        metrics.deadlines(deadline.summary(runner.states(bound["deadline"]), policy), clock.now(), runner.ready)
+        return sweep()
+
+    runner.every(settings.sweep_s, "sweep", look)

@@ -1,0 +1,136 @@
+"""What is known now: ended recordings from the archive, open ones from the state topics, deadlines from their events.
+
+There is no database here. The archive is asked first, because it is the truth; a state topic only tells what the archive
+cannot know yet. Shared by ``recordings`` and ``status``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from pipeline.adapters.kafka_log import read_topic
+from pipeline.adapters.objects_s3 import S3Objects, open_client
+from pipeline.agents.state_log import Loaded
+from pipeline.domain import continuity
+from pipeline.domain.archive import LockedObject, RecordingArchived
+from pipeline.domain.chain import ChainState
+from pipeline.domain.continuity import RecordingEnded, SourceState
+from pipeline.domain.deadline import DeadlineChanged
+from pipeline.domain.identity import RecordingId
+from pipeline.domain.time import WallMs
+from pipeline.policy import load_policy
+from pipeline.ports import ObjectStore
+from pipeline.settings import Settings
+from pipeline.wire import codec, topics
+from pipeline.wire.reports import Chained, Reported
+
+T = TypeVar("T")
+_LOOKS_AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """The running state by source, and the last word on each deadline by recording."""
+
+    sources: Mapping[str, SourceState]
+    chains: Mapping[str, ChainState]
+    deadlines: Mapping[RecordingId, DeadlineChanged]
+
+
+def recordings(settings: Settings, only: str | None = None) -> list[Reported]:
+    """Every recording, or the one named *only* (with its locks asked of the store now), in order of their ids."""
+    store = S3Objects(open_client(settings))
+    running = asyncio.run(read_running(settings))
+    found: dict[RecordingId, Reported] = {}
+    for archived, manifest in _archived(store, settings, only):
+        account = codec.load_state(RecordingEnded, manifest["account"])
+        chain = manifest["chain"]
+        found[account.recording_id] = Reported(
+            account=account,
+            chain=Chained(links=chain["links"], head=chain["head"], closed=chain["closed"]),
+            archived=archived if only is None else _asked_now(store, archived),
+            deadline=running.deadlines.get(account.recording_id),
+            ended=True,
+        )
+    for reported in _remembered(settings, running):
+        name = reported.recording_id
+        held = found.get(name)
+        if only in (None, name) and (held is None or held.account.revision < reported.account.revision):
+            found[name] = reported
+    return [found[name] for name in sorted(found)]
+
+
+async def read_running(settings: Settings) -> Running:
+    """Read the state topics and the deadline events to their ends."""
+    sources, chains, events = await asyncio.gather(
+        _states(settings, "continuity", SourceState),
+        _states(settings, "chain", ChainState),
+        read_topic(settings.kafka, settings.topic(topics.DEADLINE.name)),
+    )
+    changes = [codec.decode(topics.DEADLINE.name, record.value) for record in events]
+    return Running(sources=sources, chains=chains, deadlines={change.recording_id: change for change in changes})
+
+
+async def _states(settings: Settings, stage: str, kind: type[T]) -> dict[str, T]:
+    parts: dict[int, Loaded] = {}
+    for record in await read_topic(settings.kafka, settings.topic(topics.state_topic(stage).name)):
+        if record.key is not None and record.value is not None:
+            parts.setdefault(record.partition, Loaded()).add(record.key, record.value)
+    return {key: codec.load_state(kind, held.state) for part in parts.values() for key, held in part.records.items()}
+
+
+def _archived(
+    store: ObjectStore, settings: Settings, only: str | None
+) -> Iterator[tuple[RecordingArchived, Mapping[str, Any]]]:
+    """The newest archived revision of each recording: its receipt and its manifest."""
+    newest: dict[str, int] = {}
+    for listed in store.list(settings.records, "recordings/"):
+        folder, _, name = listed.key.rpartition("/")
+        recording, _, revision = folder.rpartition("/r")
+        if name == "receipt.json" and only in (None, recording.rpartition("/")[2]):
+            newest[recording] = max(int(revision), newest.get(recording, 0))
+    for recording, last in sorted(newest.items()):
+        folder = f"{recording}/r{last}"
+        receipt = codec.decode(topics.ARCHIVED.name, store.read(settings.records, f"{folder}/receipt.json"))
+        yield receipt, json.loads(store.read(settings.records, f"{folder}/manifest.json"))
+
+
+def _asked_now(store: ObjectStore, archived: RecordingArchived) -> RecordingArchived:
+    """*archived* with every lock as the store reports it at this moment."""
+
+    def ask(locked: LockedObject) -> LockedObject:
+        stat = store.stat(locked.object.bucket, locked.object.key, locked.object.version_id)
+        return replace(locked, lock_mode=stat.lock_mode, retain_until=stat.retain_until or WallMs(0))
+
+    with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+        originals = tuple(pool.map(ask, archived.originals))
+        records = tuple(pool.map(ask, archived.records))
+    return replace(archived, originals=originals, records=records)
+
+
+def _remembered(settings: Settings, running: Running) -> Iterator[Reported]:
+    """What the running state knows of each recording, as of its next revision while it is open, its last when ended."""
+    policy = load_policy(settings.policy)
+    for source, state in running.sources.items():
+        heads = running.chains[source].heads if source in running.chains else {}
+        for name, recording in state.recordings.items():
+            if recording.kind is None:
+                continue
+            account = continuity.so_far(state, RecordingId(name), policy)
+            head = heads.get(name)
+            yield Reported(
+                account=replace(account, revision=recording.revision) if recording.closed else account,
+                chain=Chained(
+                    links=head.seq + 2 if head else 0,
+                    head=head.hash if head else None,
+                    closed=head is not None and head.closed,
+                ),
+                archived=None,
+                deadline=running.deadlines.get(RecordingId(name)),
+                ended=recording.closed,
+            )

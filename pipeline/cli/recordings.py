@@ -1,0 +1,137 @@
+"""``unbroken recordings [ID]``: every recording with its verdict, gaps, chain, archive and deadline; or one in full."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the ``recordings`` command."""
+    app.command("recordings")(recordings)
+
+
+def recordings(
+    recording_id: Annotated[
+        str | None, typer.Argument(help="Show this one in full, its locks asked of the store now.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON (schemas/recordings.v1).")] = False,
+) -> None:
+    """List recordings: ended ones from the archive, open ones from the running state. Exit 1 if the one named is unknown."""
+    from pipeline.cli.catalogue import recordings as known
+    from pipeline.wire.reports import recording_report
+
+    reports = [recording_report(reported) for reported in known(Settings(), recording_id)]
+    if as_json:
+        typer.echo(json.dumps(reports, indent=2, ensure_ascii=False))
+    elif recording_id is None:
+        Console().print(listing(reports) if reports else "no recordings yet; `unbroken import FOLDER` brings some in")
+    else:
+        for report in reports:
+            for part in detail(report):
+                Console().print(part)
+    if recording_id is not None and not reports:
+        typer.echo(f"no recording of that name is open or archived ({recording_id})", err=True)
+        raise typer.Exit(1)
+
+
+def listing(reports: Sequence[Mapping[str, Any]]) -> Table:
+    """One line per recording. Words carry the meaning; colour only repeats it."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("recording", "verdict", "started (UTC)", "covered", "gaps", "archive", "deadline"):
+        table.add_column(column, overflow="fold")
+    for report in reports:
+        table.add_row(
+            report["recording_id"],
+            _coloured(report["verdict"]),
+            _clock(report["started_at"]),
+            f"{report['covered_s']:.1f} s",
+            gaps_in_words(report["gaps"]),
+            archive_in_words(report["archive"]),
+            deadline_in_words(report["deadline"]),
+        )
+    return table
+
+
+def detail(report: Mapping[str, Any]) -> list[Table]:
+    """One recording: its facts, its gaps, its findings."""
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    rows = {
+        "recording": report["recording_id"],
+        "source, unit": f"{report['source_id']} ({report['kind']}), {report['unit']}",
+        "verdict": _coloured(report["verdict"]),
+        "time (UTC)": f"{_clock(report['started_at'])} to {_clock(report['ended_at'])}, {report['covered_s']:.3f} s covered",
+        "segments": f"{report['segments']} files, {report['bytes']} bytes, {len(report['runs'])} uninterrupted runs",
+        "gaps": gaps_in_words(report["gaps"]),
+        "chain": f"{report['chain']['links']} links, {'closed' if report['chain']['closed'] else 'open'}, head {report['chain']['head']}",
+        "archive": archive_in_words(report["archive"]),
+        "deadline": deadline_in_words(report["deadline"]),
+    }
+    for name, value in rows.items():
+        facts.add_row(name, value)
+    return [facts, *_gap_table(report["gaps"]), *_finding_table(report["findings"])]
+
+
+def _gap_table(gaps: Sequence[Mapping[str, Any]]) -> list[Table]:
+    table = Table(title="gaps", title_justify="left", box=None, pad_edge=False)
+    for column in ("from (UTC)", "to", "seconds", "state", "reason"):
+        table.add_column(column)
+    for gap in gaps:
+        table.add_row(
+            _clock(gap["start"]), _clock(gap["end"]), f"{gap['seconds']:.3f}", gap["state"], gap["reason"] or ""
+        )
+    return [table] if gaps else []
+
+
+def _finding_table(findings: Sequence[Mapping[str, Any]]) -> list[Table]:
+    table = Table(title="findings", title_justify="left", box=None, pad_edge=False)
+    for column in ("finding", "level", "expected", "found", "file", "rests on"):
+        table.add_column(column, overflow="fold")
+    for item in findings:
+        segment = (item["segment"] or "")[:12]
+        table.add_row(
+            item["kind"], item["level"], item["expected"], item["found"], segment, item["evidence"].replace("_", " ")
+        )
+    return [table] if findings else []
+
+
+def gaps_in_words(gaps: Sequence[Mapping[str, Any]]) -> str:
+    """How many, how long, how many of them nobody has explained."""
+    if not gaps:
+        return "none"
+    seconds = sum(gap["seconds"] for gap in gaps)
+    unexplained = sum(gap["state"] == "unexplained" for gap in gaps)
+    return f"{len(gaps)}, {seconds:.1f} s" + (f", {unexplained} unexplained" if unexplained else ", explained")
+
+
+def archive_in_words(archive: Mapping[str, Any]) -> str:
+    """Where the recording stands on its way into the archive."""
+    if archive["state"] != "archived":
+        return {"open": "not ended yet", "pending": "ended, on its way"}[archive["state"]]
+    return f"{archive['objects']} objects {archive['lock_mode']} until {_clock(archive['retain_until_min'])[:10]}"
+
+
+def deadline_in_words(deadline: Mapping[str, Any]) -> str:
+    """State and date; a miss with its cause."""
+    if deadline["state"] is None:
+        return "not tracked yet"
+    cause = f" ({deadline['cause']})" if deadline["cause"] else ""
+    return f"{deadline['state'].replace('_', ' ')}{cause}, {_clock(deadline['at'])[:16]}"
+
+
+def _clock(text: str | None) -> str:
+    return "unknown" if text is None else text.replace("T", " ").removesuffix("Z")
+
+
+def _coloured(verdict: str | None) -> str:
+    if verdict is None:
+        return "not ended yet"
+    colour = {"continuous": "green", "interrupted": "red", "unreadable": "red", "degraded": "yellow"}.get(verdict)
+    return f"[{colour}]{verdict}[/{colour}]" if colour else verdict

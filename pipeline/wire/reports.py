@@ -1,0 +1,101 @@
+"""Reports: what the commands print as JSON, made of domain values. The shapes are ``schemas/recordings.v1`` and ``status.v1``.
+
+Seconds are numbers with milliseconds; times are RFC 3339 UTC. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipeline.domain.archive import LockedObject, LockMode, RecordingArchived
+from pipeline.domain.canonical import plain
+from pipeline.domain.continuity import RecordingEnded
+from pipeline.domain.deadline import DeadlineChanged
+from pipeline.domain.identity import RecordingId
+from pipeline.domain.time import to_rfc3339
+
+ArchiveStateWord = Literal["open", "pending", "archived"]
+"""Still recording or expected to; ended and on its way; locked with a receipt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chained:
+    """A recording's chain so far: how many links (the genesis counts), the newest hash, whether it ends with a close."""
+
+    links: int
+    head: str | None
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """Everything known of one recording, from the archive if it is there, else from the running state."""
+
+    account: RecordingEnded
+    chain: Chained
+    archived: RecordingArchived | None
+    deadline: DeadlineChanged | None
+    ended: bool
+
+    @property
+    def recording_id(self) -> RecordingId:
+        return self.account.recording_id
+
+
+def recording_report(known: Reported) -> dict[str, Any]:
+    """One recording as ``unbroken recordings --json`` shows it."""
+    account = known.account
+    return {
+        "recording_id": account.recording_id,
+        "source_id": account.source_id,
+        "unit": account.unit,
+        "kind": account.source_kind,
+        "verdict": account.verdict if known.ended else None,
+        "started_at": plain(account.started_at),
+        "ended_at": plain(account.ended_at),
+        "covered_s": account.covered_ms / 1000,
+        "segments": account.segments,
+        "bytes": account.bytes,
+        "runs": plain(account.runs),
+        "gaps": [
+            {
+                "start": to_rfc3339(gap.start),
+                "end": to_rfc3339(gap.end),
+                "seconds": gap.size_ms / 1000,
+                "state": gap.state,
+                "reason": gap.reason,
+            }
+            for gap in account.gaps
+        ],
+        "findings": plain(account.findings),
+        "chain": {"links": known.chain.links, "head": known.chain.head, "closed": known.chain.closed},
+        "archive": _archive(known),
+        "deadline": _deadline(known.deadline),
+    }
+
+
+def _deadline(change: DeadlineChanged | None) -> dict[str, Any]:
+    if change is None:
+        return {"at": None, "state": None, "cause": None}
+    return {"at": to_rfc3339(change.at), "state": change.state, "cause": change.cause}
+
+
+def _archive(known: Reported) -> dict[str, Any]:
+    if known.archived is None:
+        state: ArchiveStateWord = "pending" if known.ended else "open"
+        return {"state": state, "objects": 0, "lock_mode": None, "retain_until_min": None}
+    locked = (*known.archived.originals, *known.archived.records)
+    return {
+        "state": "archived",
+        "objects": len(locked),
+        "lock_mode": weakest_mode(locked),
+        "retain_until_min": to_rfc3339(min(item.retain_until for item in locked)) if locked else None,
+    }
+
+
+def weakest_mode(locked: Sequence[LockedObject]) -> LockMode | None:
+    """The weakest lock among the objects: a chain is as strong as that; ``None`` when there are none."""
+    order: tuple[LockMode, ...] = ("none", "GOVERNANCE", "COMPLIANCE")
+    return min((item.lock_mode for item in locked), key=order.index, default=None)
