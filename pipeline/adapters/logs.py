@@ -34,9 +34,9 @@ EVENTS: Final = frozenset(
         "state.unreadable",
         "state.waiting",
         "timer.failed",
-        "worker.ready",
+        "topics.missing",
+        "worker.cut_short",
         "worker.started",
-        "worker.stopped",
     }
 )
 REPEAT_S: Final = 10.0

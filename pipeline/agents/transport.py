@@ -1,4 +1,4 @@
-"""Faust, held to three rules it does not keep by itself.
+"""Faust, held to four rules it does not keep by itself.
 
 1. The committed offset is what the runner says is finished, never what a stream has let go of. Faust acknowledges an
    event whose handler raised or was cancelled, and can commit past an unfinished one; here its acknowledgements move
@@ -7,13 +7,18 @@
    (:meth:`Custody.settle`); after they are taken, state is in memory before the first event (:meth:`Custody.take`).
 3. The producer is idempotent and waits for all in-sync replicas.
 
+4. A group whose leader did not know a topic while it shared out the partitions (a broker that has only just started says
+   so) shares them out again. Faust leaves such a topic out and nobody reads it any more.
+
 This file reaches into Faust 0.15.3; its tests must pass before that pin moves.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Final, NoReturn, Protocol, cast
 
@@ -22,6 +27,7 @@ import structlog
 import uvloop
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -32,6 +38,9 @@ BUFFER_EVENTS: Final = 256
 POLL_RECORDS: Final = 50
 POLL_S: Final = 0.1
 RENEW_STOP_S: Final = 30
+SHARE_AGAIN_S: Final = 2.0
+STOP_S: Final = 50.0
+EXIT_SLOW_STOP: Final = 71
 
 
 class Custody(Protocol):
@@ -100,6 +109,16 @@ class Consumer(driver.Consumer):
         self._committed_offset.update(due)
         return True
 
+    def close(self) -> None:
+        """Nothing: Faust would cut the connections when it is told to stop during a rebalance, and then wait for ever for
+        the group to be left over them. The consumer's thread leaves the group and closes when it stops."""
+
+    def share_again(self) -> None:
+        """Have the group share out its partitions anew, soon. Called in the consumer's thread."""
+        client = self._thread._ensure_consumer()
+        client._client.force_metadata_update()
+        asyncio.get_running_loop().call_later(SHARE_AGAIN_S, client._coordinator.request_rejoin)
+
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Nothing: Faust's guesses about stuck streams are replaced by ``health``."""
 
@@ -133,6 +152,18 @@ class Producer(driver.Producer):
             self._producer = fresh
         if failed is not None:
             self.add_future(_stop(failed))
+
+
+class Assignor(PartitionAssignor):
+    """Faust's, which keeps partitions of one number together, and does not give up on a topic it cannot see yet."""
+
+    def assign(self, cluster: Any, member_metadata: Any) -> Any:
+        wanted = {topic for member in member_metadata.values() for topic in member.subscription}
+        missing = sorted(topic for topic in wanted if not cluster.partitions_for_topic(topic))
+        if missing:
+            structlog.get_logger().warning("topics.missing", topics=missing)
+            cast(Consumer, self.app.consumer).share_again()
+        return super().assign(cluster, member_metadata)
 
 
 async def _stop(client: AIOKafkaProducer) -> None:
@@ -174,6 +205,7 @@ def build_app(name: str, *, kafka: str, prefix: str, session_s: float = 10.0) ->
         producer_linger=0,
         producer_compression_type="lz4",
         producer_max_request_size=1_000_000,
+        PartitionAssignor=Assignor,
         web_enabled=False,
         worker_redirect_stdouts=False,
     )
@@ -198,16 +230,37 @@ async def wait_for_broker(kafka: str) -> None:
         await asyncio.sleep(1)
 
 
+class _Worker(faust.Worker):
+    def _on_sigterm(self) -> None:
+        self._stop_in_time()
+        super()._on_sigterm()
+
+    def _on_sigint(self) -> None:
+        self._stop_in_time()
+        super()._on_sigint()
+
+    def _stop_in_time(self) -> None:
+        def cut_short() -> None:
+            structlog.get_logger().error("worker.cut_short", seconds=STOP_S)
+            os._exit(EXIT_SLOW_STOP)
+
+        timer = threading.Timer(STOP_S, cut_short)
+        timer.daemon = True
+        timer.start()
+
+
 def run_worker(app: faust.App, *, kafka: str, services: tuple[Any, ...] = ()) -> NoReturn:
     """Wait for the broker, then run *app* (and mode *services* beside it) until SIGTERM or SIGINT; ends the process.
 
-    Exit code 0 after a clean stop: in-flight work finished or let go of, offsets committed, group left.
+    Exit code 0 after a clean stop: in-flight work finished or let go of, offsets committed, group left. A stop that takes
+    longer than ``STOP_S`` (a broker that does not answer) is cut short with ``EXIT_SLOW_STOP``: what is not committed is
+    read again, so nothing is lost by it.
     """
     uvloop.install()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     loop.run_until_complete(wait_for_broker(kafka))
-    worker = faust.Worker(app, *services, loop=loop, quiet=True, loglevel="WARN", override_logging=False)
+    worker = _Worker(app, *services, loop=loop, quiet=True, loglevel="WARN", override_logging=False)
     worker.spinner = None
     worker.execute_from_commandline()
     raise SystemExit(0)

@@ -55,7 +55,7 @@ def test_thirty_kills_of_workers_lose_double_and_reorder_nothing(broker: OwnBrok
         swarm.start(1)
         with load(broker, names, per_s=600) as announcer:
             for _ in range(kills):
-                time.sleep(dice.uniform(0.7, 3.4))
+                time.sleep(dice.uniform(0.5, 2.8))
                 victim = dice.randrange(2)
                 swarm.kill(victim)
                 swarm.start(victim)

@@ -1,0 +1,1 @@
+"""The runner's real-broker tests on other Kafka versions (``make test-brokers``)."""
