@@ -17,6 +17,7 @@ What is planted:
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,8 @@ class _Films:
         path = self.folder / source / f"{_stamp(at)}{ending}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+        # A card's file was last written when it was recorded, not when it is imported.
+        os.utime(path, (at / 1000, at / 1000))
         return path
 
     def source(self, name: str) -> SourceId:

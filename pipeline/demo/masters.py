@@ -28,7 +28,7 @@ VOICE_S: Final = 30
 
 _VIDEO: Final = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-sc_threshold", "0", "-b:v", "150k"]
 _AUDIO: Final = ["-c:a", "aac", "-b:a", "32k", "-ac", "1"]
-_FRAGMENTED: Final = ["-movflags", "frag_keyframe+empty_moov+default_base_moof"]
+_FRAGMENTED: Final = ["-movflags", "frag_keyframe+delay_moov+default_base_moof"]
 
 
 def encoded_masters(cache: Path) -> Path:
