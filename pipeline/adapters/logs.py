@@ -17,6 +17,10 @@ import structlog
 EVENTS: Final = frozenset(
     {
         "broker.waiting",
+        "camera.lost",
+        "camera.started",
+        "file.announced",
+        "file.refused",
         "history.trimmed",
         "input.blocked",
         "input.quarantined",
@@ -34,6 +38,8 @@ EVENTS: Final = frozenset(
         "state.unreadable",
         "state.waiting",
         "timer.failed",
+        "watch.started",
+        "watch.stopped",
         "topics.missing",
         "worker.cut_short",
         "worker.started",

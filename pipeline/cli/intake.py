@@ -1,0 +1,128 @@
+"""What ``import``, ``watch`` and ``record`` share: the words for a source, and a connector wired to its services."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Final, TypeVar, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+
+from pipeline.adapters.buckets import check_buckets
+from pipeline.adapters.clock import SystemClock
+from pipeline.adapters.objects_s3 import open_store
+from pipeline.connectors.announcer import announcing
+from pipeline.connectors.folder import Intake, Row, Session
+from pipeline.connectors.journal import open_journal
+from pipeline.connectors.names import PROFILES
+from pipeline.domain.errors import Misconfigured
+from pipeline.domain.identity import RecordingId, SourceId, SourceKind, label, recording_id, source_id
+from pipeline.domain.landing import Ends
+from pipeline.policy import load_policy
+from pipeline.settings import Settings
+
+T = TypeVar("T")
+ZONE: Final = "Asia/Shanghai"
+_KINDS: Final = get_args(SourceKind)
+
+
+def _source(text: str) -> SourceId:
+    return _parsed(lambda: source_id(text))
+
+
+def _recording(text: str) -> RecordingId:
+    return _parsed(lambda: recording_id(text))
+
+
+def _unit(text: str) -> str:
+    return _parsed(lambda: label(text, "unit"))
+
+
+def _kind(text: str) -> str:
+    if text not in _KINDS:
+        raise typer.BadParameter(f"expected one of {', '.join(_KINDS)}, found {text!r}")
+    return text
+
+
+def _profile(text: str) -> str:
+    if text not in PROFILES:
+        raise typer.BadParameter(f"expected one of {', '.join(PROFILES)}, found {text!r}")
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        return ZoneInfo(text).key
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise typer.BadParameter(f"expected a time zone like {ZONE}, found {text!r}") from exc
+
+
+def _parsed(parse: Callable[[], T]) -> T:
+    try:
+        return parse()
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from exc
+
+
+Source = Annotated[str, typer.Option("--source", callback=_source, help="The source's id: one device or camera.")]
+Unit = Annotated[str, typer.Option("--unit", callback=_unit, help="The unit that answers for the source.")]
+Kind = Annotated[str, typer.Option("--kind", callback=_kind, help=f"What it is: {', '.join(_KINDS)}.")]
+ProfileName = Annotated[
+    str,
+    typer.Option(
+        "--profile",
+        callback=_profile,
+        help="How its files are named: " + "; ".join(f"{p.name}: {p.about}" for p in PROFILES.values()) + ".",
+    ),
+]
+Zone = Annotated[str, typer.Option("--zone", callback=_zone, help="Time zone of times in names that do not end in Z.")]
+
+
+def session(
+    settings: Settings,
+    *,
+    source: str,
+    unit: str,
+    kind: str,
+    ends: Ends,
+    profile: str = "auto",
+    zone: str = ZONE,
+    recording: str | None = None,
+    patience_s: float | None = 60,
+) -> Session:
+    """The session these words describe, with policy's numbers."""
+    policy = load_policy(settings.policy)
+    return Session(
+        source_id=SourceId(source),
+        kind=kind,  # type: ignore[arg-type]  # one of the words, checked when the command line was read
+        unit=unit,
+        ends=ends,
+        profile=PROFILES[profile],
+        zone=ZoneInfo(zone),
+        bucket=settings.originals,
+        block_s=policy.block_s,
+        retention_s=policy.provisional_retention_s,
+        recording=None if recording is None else _recording(recording),
+        patience_s=patience_s,
+    )
+
+
+@asynccontextmanager
+async def open_intake(
+    settings: Settings,
+    wanted: Session,
+    on_row: Callable[[Row], None],
+    on_sent: Callable[[int], None] = lambda _size_bytes: None,
+) -> AsyncIterator[Intake]:
+    """The folder connector of a source, with its services checked; raises what says which one is not as it must be."""
+    if differences := check_buckets(settings):
+        raise Misconfigured(" | ".join(differences))
+    with open_journal(settings.state / "journals", wanted.source_id, "folder") as journal:
+        store = open_store(settings, journal, on_sent)
+        async with announcing(settings) as announcer:
+            intake = Intake(store, journal, announcer, SystemClock(), wanted, on_row)
+            try:
+                yield intake
+            finally:
+                intake.close()

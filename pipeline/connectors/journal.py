@@ -1,0 +1,283 @@
+"""The journal: what a connector must still know after it was killed. One SQLite file per source, one process at a time.
+
+Its rules:
+1. Written before the effect it describes, durable (``synchronous=FULL``) before that effect begins.
+2. Announcements count from 1 without a hole, and the exact bytes of a message are kept before it is sent: what is sent
+   again after a crash is the same message.
+3. The journal's own random id is part of the connector's name. A lost journal is another connector, so its new count can
+   never be taken for the old one.
+
+Reading files again is always allowed: the journal saves work and keeps the count; the store and the topics hold the truth.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline.domain.errors import Misconfigured, UnbrokenError
+from pipeline.domain.identity import RecordingId, Sha256, SourceId
+from pipeline.domain.time import WallMs
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+  path BLOB PRIMARY KEY, size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
+  sha256 TEXT NOT NULL, received_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS uploads (
+  bucket TEXT, key TEXT, upload_id TEXT NOT NULL, PRIMARY KEY (bucket, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS announcements (
+  number INTEGER PRIMARY KEY, path BLOB NOT NULL, sha256 TEXT NOT NULL, recording_id TEXT NOT NULL,
+  value BLOB NOT NULL, delivered INTEGER NOT NULL DEFAULT 0, UNIQUE (path, sha256, recording_id));
+CREATE INDEX IF NOT EXISTS announced_bytes ON announcements (sha256);
+CREATE INDEX IF NOT EXISTS announced_recording ON announcements (recording_id);
+CREATE INDEX IF NOT EXISTS undelivered ON announcements (number) WHERE delivered = 0;
+CREATE TABLE IF NOT EXISTS annotations (
+  annotation_id TEXT PRIMARY KEY, ends TEXT, expected INTEGER, value BLOB NOT NULL,
+  delivered INTEGER NOT NULL DEFAULT 0);
+"""
+_VERSION: Final = "1"
+
+
+class JournalBusy(UnbrokenError):
+    """Another process brings this source in. Wait for it or end it; two would mix their counts."""
+
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileStamp:
+    """What tells a file from an earlier state of itself without reading it."""
+
+    size_bytes: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> FileStamp:
+        """The stamp in a stat answer."""
+        return cls(size_bytes=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenFile:
+    """A file as it was when its bytes were hashed; ``received_at`` is when we first did."""
+
+    path: Path
+    stamp: FileStamp
+    sha256: Sha256
+    received_at: WallMs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """One message of this connector, to be sent or sent: exactly these bytes."""
+
+    number: int
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class New:
+    """A segment to announce; ``message`` writes it down once its number is known."""
+
+    seen: SeenFile
+    recording_id: RecordingId
+    message: Callable[[int], bytes]
+
+
+class Journal:
+    """Thread-safe; also the :class:`~pipeline.adapters.objects_s3.UploadLog` of the store."""
+
+    def __init__(self, connection: sqlite3.Connection, kind: str) -> None:
+        self._connection = connection
+        self._mutex = threading.RLock()
+        with self._transaction():
+            self._connection.execute(
+                "INSERT OR IGNORE INTO meta VALUES ('version', ?), ('id', ?)", (_VERSION, secrets.token_hex(4))
+            )
+        meta = dict(self._connection.execute("SELECT name, value FROM meta"))
+        if meta["version"] != _VERSION:
+            raise Misconfigured(f"journal of another release: expected version {_VERSION}, found {meta['version']}")
+        self.connector: Final = f"{kind}-{meta['id']}"
+        """The connector's name in what it announces."""
+
+    # Files.
+
+    def seen(self, path: Path) -> SeenFile | None:
+        """What is known of the file at *path*."""
+        row = self._one(
+            "SELECT size_bytes, mtime_ns, inode, sha256, received_at FROM files WHERE path = ?", (_blob(path),)
+        )
+        if row is None:
+            return None
+        stamp = FileStamp(size_bytes=row[0], mtime_ns=row[1], inode=row[2])
+        return SeenFile(path=path, stamp=stamp, sha256=Sha256(row[3]), received_at=WallMs(row[4]))
+
+    def see(self, file: SeenFile) -> None:
+        """Remember a file and its digest, in place of what was known of its path."""
+        stamp = file.stamp
+        with self._transaction():
+            self._connection.execute(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
+                (_blob(file.path), stamp.size_bytes, stamp.mtime_ns, stamp.inode, file.sha256, file.received_at),
+            )
+
+    def is_announced(self, path: Path, sha256: Sha256, recording: RecordingId) -> bool:
+        """Whether these bytes of this file are announced for this recording."""
+        return bool(
+            self._one(
+                "SELECT 1 FROM announcements WHERE path = ? AND sha256 = ? AND recording_id = ?",
+                (_blob(path), sha256, recording),
+            )
+        )
+
+    # Announcements.
+
+    def announce(self, segments: Sequence[New]) -> tuple[bool, ...]:
+        """Number the segments and keep their messages, all or none; what is announced already gets no second number.
+
+        Returns for each whether its bytes were announced before under any name.
+        """
+        duplicates = []
+        with self._transaction():
+            (number,) = self._one("SELECT coalesce(max(number), 0) FROM announcements", ()) or (0,)
+            for new in segments:
+                file = new.seen
+                duplicates.append(bool(self._one("SELECT 1 FROM announcements WHERE sha256 = ?", (file.sha256,))))
+                if not self.is_announced(file.path, file.sha256, new.recording_id):
+                    number += 1
+                    self._connection.execute(
+                        "INSERT INTO announcements VALUES (?, ?, ?, ?, ?, 0)",
+                        (number, _blob(file.path), file.sha256, new.recording_id, new.message(number)),
+                    )
+        return tuple(duplicates)
+
+    def undelivered(self) -> tuple[Announcement, ...]:
+        """What may not be on the broker, in order."""
+        rows = self._all("SELECT number, value FROM announcements WHERE delivered = 0 ORDER BY number", ())
+        return tuple(Announcement(number=number, value=value) for number, value in rows)
+
+    def delivered(self, sent: Sequence[Announcement]) -> None:
+        """These are on the broker."""
+        with self._transaction():
+            self._connection.executemany(
+                "UPDATE announcements SET delivered = 1 WHERE number = ?", [(item.number,) for item in sent]
+            )
+
+    def announced(self, recording: RecordingId) -> int:
+        """How many segments were announced for a recording."""
+        (count,) = self._one("SELECT count(*) FROM announcements WHERE recording_id = ?", (recording,)) or (0,)
+        return int(count)
+
+    # Annotations.
+
+    def ended(self, recording: RecordingId) -> int | None:
+        """The count that the last written end of a recording promised."""
+        row = self._one("SELECT expected FROM annotations WHERE ends = ? ORDER BY expected DESC LIMIT 1", (recording,))
+        return None if row is None else int(row[0])
+
+    def say(
+        self, annotation_id: str, value: bytes, ends: RecordingId | None = None, expected: int | None = None
+    ) -> None:
+        """Keep an annotation to be sent; one that was said already is not said again. *ends* and *expected*: the recording
+        it ends, and its count."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT OR IGNORE INTO annotations VALUES (?, ?, ?, ?, 0)", (annotation_id, ends, expected, value)
+            )
+
+    def unsaid(self) -> Mapping[str, bytes]:
+        """Annotations that may not be on the broker, in the order they were made."""
+        return dict(self._all("SELECT annotation_id, value FROM annotations WHERE delivered = 0 ORDER BY rowid", ()))
+
+    def said(self, annotation_id: str) -> None:
+        """It is on the broker."""
+        with self._transaction():
+            self._connection.execute("UPDATE annotations SET delivered = 1 WHERE annotation_id = ?", (annotation_id,))
+
+    # Uploads.
+
+    def upload_id(self, bucket: str, key: str) -> str | None:
+        row = self._one("SELECT upload_id FROM uploads WHERE bucket = ? AND key = ?", (bucket, key))
+        return None if row is None else str(row[0])
+
+    def upload_began(self, bucket: str, key: str, upload_id: str) -> None:
+        with self._transaction():
+            self._connection.execute("INSERT OR REPLACE INTO uploads VALUES (?, ?, ?)", (bucket, key, upload_id))
+
+    def upload_ended(self, bucket: str, key: str) -> None:
+        with self._transaction():
+            self._connection.execute("DELETE FROM uploads WHERE bucket = ? AND key = ?", (bucket, key))
+
+    def _one(self, query: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
+        with self._mutex:
+            row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
+        return row
+
+    def _all(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        with self._mutex:
+            return self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of it or nothing; durable when it returns."""
+        with self._mutex:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+
+@contextmanager
+def open_journal(folder: Path, source: SourceId, kind: str) -> Iterator[Journal]:
+    """The journal of *source* under *folder*, held for this process alone; the lock goes with the process, however it ends.
+
+    Raises :class:`JournalBusy` naming the holder, ``Misconfigured`` when the folder cannot be written or the file is none.
+    """
+    path = folder / f"{source}.sqlite"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / f"{source}.lock").open("a+")
+    except OSError as exc:
+        raise Misconfigured(f"the journal cannot be written: {exc.strerror} ({path})") from exc
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            lock.seek(0)
+            raise JournalBusy(
+                f"another process is bringing this source in, wait for it or end it: process {lock.read().strip()} ({source})"
+            ) from exc
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript(_SCHEMA)
+        except sqlite3.Error as exc:
+            raise Misconfigured(
+                f"the journal cannot be used: {exc}; put it aside, a new one begins a new count ({path})"
+            ) from exc
+        try:
+            yield Journal(connection, kind)
+        finally:
+            connection.close()
+
+
+def _blob(path: Path) -> bytes:
+    """A path as the file system keeps it: names need not be text."""
+    return os.fsencode(path)
