@@ -7,8 +7,8 @@ what we know ourselves:
 - ``next_block`` (continuous camera): T0 = min(end of the block, first seen + one block).
 - ``idle`` (sent while recording): T0 = min(claimed end, last seen before its end was announced).
 
-Until the end is announced (of a block it is known) the claimed end may still grow with the next file, so it does not
-count yet: half an import must not look like a missed deadline. A claim is corrected by the measured clock offset first. Where a file states only its start, the start stands for the
+Until the end is announced (of a block it is known) and all it counts has been heard of, the claimed end may still grow,
+so it does not count yet: half an import must not look like a missed deadline. A claim is corrected by the measured clock offset first. Where a file states only its start, the start stands for the
 end: the deadline is then early by at most one file. "First seen" is the first segment or the announcement of an end,
 whichever came first, so a recording that was announced and never arrived has a deadline too.
 
@@ -75,7 +75,7 @@ class DeadlineChanged:
 class Tracked:
     """A recording whose deadline is open, or missed and not made up for. ``state`` is ``None`` until it can be tracked.
 
-    ``ended_at``: when its end was first announced. ``described``: when each field was first stated. ``archived_at``: the
+    ``ended_at``: when its end was first announced, and ``expected``: how many segments that end counted. ``described``: when each field was first stated. ``archived_at``: the
     earliest receipt; ``originals``: how many distinct originals the largest receipt covers.
     """
 
@@ -88,6 +88,8 @@ class Tracked:
     first_received_at: WallMs | None = None
     last_received_at: WallMs | None = None
     ended_at: WallMs | None = None
+    expected: int | None = None
+    landed: int = 0
     described: dict[str, WallMs] = field(default_factory=dict)
     archived_at: WallMs | None = None
     originals: int = 0
@@ -164,7 +166,7 @@ def deadline_at(tracked: Tracked, policy: Policy) -> WallMs | None:
     if bound is None:
         return None
     end = tracked.claimed_end
-    settled = tracked.ends == "next_block" or tracked.ended_at is not None or tracked.archived_at is not None
+    settled = _is_whole(tracked, MAX_WALL_MS) or tracked.archived_at is not None
     start = bound if end is None or not settled else min(end, bound)
     return _wall(start + policy.deadline_s * 1000)
 
@@ -226,9 +228,11 @@ def _learn(
         earliest = {name: min(at, known.described.get(name, at)) for name, at in stated.items()}
         return replace(known, described={**known.described, **earliest})
     if event.kind == "session_ended":
+        first = known.ended_at is None or event.made_at < known.ended_at
         return replace(
             known,
-            ended_at=_least(known.ended_at, event.made_at),
+            ended_at=event.made_at if first else known.ended_at,
+            expected=event.ended.expected_segments if first and event.ended is not None else known.expected,
             source_kind=known.source_kind or state.source_kind,
             unit=known.unit or event.unit or state.unit,
         )
@@ -242,6 +246,7 @@ def _landed(known: Tracked, landed: SegmentLanded, policy: Policy) -> Tracked:
         source_kind=landed.source_kind,
         unit=landed.unit,
         ends=landed.ends,
+        landed=known.landed + 1,
         claimed_end=_most(known.claimed_end, claimed_end(landed, policy)) if counts else known.claimed_end,
         first_received_at=_least(known.first_received_at, landed.received_at),
         last_received_at=_most(known.last_received_at, landed.received_at) if counts else known.last_received_at,
@@ -334,8 +339,15 @@ def _cause(tracked: Tracked, at: WallMs, policy: Policy) -> Cause:
         return "not_docked"
     if tracked.archived_at is not None and tracked.archived_at <= at:
         return "metadata"
-    arrived = tracked.ends == "next_block" or (tracked.ended_at is not None and tracked.ended_at <= at)
-    return "pipeline" if arrived else "transfer"
+    return "pipeline" if _is_whole(tracked, at) else "transfer"
+
+
+def _is_whole(tracked: Tracked, when: WallMs) -> bool:
+    """By *when* the end was announced (of a block it is known) and every segment it counts has been heard of."""
+    if tracked.ends == "next_block":
+        return True
+    ended = tracked.ended_at is not None and tracked.ended_at <= when
+    return ended and (tracked.expected is None or tracked.landed >= tracked.expected)
 
 
 def _clock_is_wrong(tracked: Tracked, policy: Policy) -> bool:

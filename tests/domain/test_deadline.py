@@ -87,9 +87,10 @@ def test_half_an_import_never_looks_like_a_missed_deadline() -> None:
     week = 7 * DAY
     state, _ = run([docked(number, received_at=WallMs(DOCKED + week + number)) for number in range(3)])
 
-    said = due_at(state, DOCKED + week + HOUR)
+    announced, _ = step(state, session_ended(expected=8, made_at=WallMs(DOCKED + week + HOUR)), POLICY)
 
-    assert said == ()
+    assert due_at(state, DOCKED + week + HOUR) == ()
+    assert due_at(announced, DOCKED + week + HOUR) == ()
 
 
 def test_archived_and_described_in_time_is_met() -> None:
@@ -211,6 +212,7 @@ def test_the_measured_clock_offset_corrects_the_claim() -> None:
     [
         ([docked(received_at=WallMs(T0 + 40 * HOUR)), session_ended(made_at=WallMs(T0 + 41 * HOUR))], "not_docked"),
         ([docked()], "transfer"),
+        ([docked(), session_ended(expected=2, made_at=SENT.made_at)], "transfer"),
         ([docked(), SENT], "pipeline"),
         ([docked(), SENT, RECEIPT], "metadata"),
     ],

@@ -65,7 +65,7 @@ def shift(dice: random.Random, number: int, start: int) -> Shift:
     end = start + wrong_ms + files * HOUR
     bound = max(received) if ends == "idle" else min(received)
     made.at = min(end, bound) + DAY
-    made.events.append((WallMs(ended), session_ended(f"end-{number}", made_at=WallMs(ended), **named(made))))
+    made.events.append((WallMs(ended), session_ended(f"end-{number}", files, made_at=WallMs(ended), **named(made))))
     stored = ended + dice.choice([MINUTE, HOUR, 26 * HOUR])
     described = docked + dice.choice([-9 * HOUR, HOUR, 20 * HOUR, 50 * HOUR])
     fates = dice.choice(["both", "both", "both", "stored", "described"])
