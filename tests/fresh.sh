@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The README's two commands in a new clone, with no caches, no virtual environment and no running services.
-# Takes the local stack's ports: run `make down` in other checkouts first; a taken port is named and ends the run.
+# Takes the local stack's ports; beside a stack that runs: UNBROKEN_PORT_OFFSET=1000. A taken port is named and ends the run.
 set -euo pipefail
 origin=$(cd "$(dirname "$0")/.." && pwd)
 place=$(mktemp -d)
