@@ -75,8 +75,9 @@ class DeadlineChanged:
 class Tracked:
     """A recording whose deadline is open, or missed and not made up for. ``state`` is ``None`` until it can be tracked.
 
-    ``ended_at``: when its end was first announced, and ``expected``: how many segments that end counted. ``described``: when each field was first stated. ``archived_at``: the
-    earliest receipt; ``originals``: how many distinct originals the largest receipt covers.
+    ``ended_at``: when its end was first announced, and ``expected``: how many segments that end counted. ``described``:
+    when each field was first stated. ``archived_at``: the earliest receipt; ``originals``: how many distinct originals the
+    largest receipt covers.
     """
 
     recording_id: RecordingId
