@@ -29,6 +29,7 @@ from pipeline.domain.canonical import MAX_SAFE_INTEGER
 from pipeline.domain.errors import Malformed, UnsupportedVersion
 from pipeline.domain.quarantine import Quarantined
 from pipeline.domain.time import Nanos, WallMs, from_decimal, from_rfc3339, to_rfc3339
+from pipeline.wire import topics
 from pipeline.wire.cloudevents import headers, key
 from pipeline.wire.events import TYPES, Event, Headers, event_topic
 
@@ -38,6 +39,8 @@ T = TypeVar("T")
 
 MAX_VALUE_BYTES: Final = 1 << 20
 """What one message may weigh; the topics' ``max.message.bytes`` is this plus a record's own overhead."""
+MAX_QUARANTINED_BYTES: Final = 2 * MAX_VALUE_BYTES
+"""A quarantined input may weigh more: base64 makes the bytes it keeps a third longer."""
 
 
 def encode(event: Event) -> bytes:
@@ -79,9 +82,9 @@ def decode(topic: str, value: bytes | None, headers: Headers = ()) -> Any:
 
 
 def encode_quarantined(item: Quarantined, headers: Headers) -> bytes:
-    """*item* with the headers its input came with. Has no size limit of its own: base64 makes the kept bytes a third longer."""
+    """*item* with the headers its input came with, kept as they are."""
     kept = tuple((name, base64.b64encode(raw).decode()) for name, raw in headers)
-    return _ENCODER.encode(replace(item, headers_base64=kept))
+    return encode(replace(item, headers_base64=kept))
 
 
 def dump_state(state: object) -> Any:
@@ -120,8 +123,9 @@ _DECODERS: Final = {name: msgspec.json.Decoder(kind, dec_hook=_read) for name, k
 
 
 def _check_size(topic: str, value: bytes) -> None:
-    if len(value) > MAX_VALUE_BYTES:
-        raise Malformed(f"{topic}: expected at most {MAX_VALUE_BYTES} bytes, found {len(value)}")
+    limit = MAX_QUARANTINED_BYTES if topic == topics.QUARANTINE.name else MAX_VALUE_BYTES
+    if len(value) > limit:
+        raise Malformed(f"{topic}: expected at most {limit} bytes, found {len(value)}")
 
 
 def _check_type(topic: str, headers: Headers) -> None:
