@@ -25,6 +25,8 @@ TRANSPORT_STREAM: Final = "mpegts"
 _IN_PLACE: Final = (TRANSPORT_STREAM, "aac", "mp3")
 _TO_BUCKETS: Final = "../" * 5
 """From ``<records>/recordings/<source>/<recording>/r<n>/`` to where the buckets stand side by side."""
+_NOTHING: Final = "gap.ts"
+"""Address of a gap's pieces. It is never loaded; its extension keeps players content that look at extensions first."""
 _SLACK_MS: Final = 50
 """How far rounding may move an interruption inside a file beyond that file's ends."""
 
@@ -107,7 +109,7 @@ def _gap(gap: Gap, target_s: int) -> list[str]:
     while start < gap.end:
         length_ms = min(step_ms, gap.end - start)
         date = f"#EXT-X-PROGRAM-DATE-TIME:{to_rfc3339(start)}"
-        lines += ["#EXT-X-GAP", date, f"#EXTINF:{_decimal(length_ms * 1000)},", "gap"]
+        lines += ["#EXT-X-GAP", date, f"#EXTINF:{_decimal(length_ms * 1000)},", _NOTHING]
         start = WallMs(start + length_ms)
     return lines
 

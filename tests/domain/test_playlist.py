@@ -69,7 +69,7 @@ def test_a_gap_keeps_its_time_in_pieces_no_longer_than_the_target(missing_ms: in
 
     pieces = [index for index, line in enumerate(lines) if line == "#EXT-X-GAP"]
     assert [lines[index + 2] for index in pieces] == [f"#EXTINF:{ms // 1000}.{ms % 1000:03d}000," for ms in lengths]
-    assert [lines[index + 3] for index in pieces] == ["gap"] * len(lengths)
+    assert [lines[index + 3] for index in pieces] == ["gap.ts"] * len(lengths)
     assert lines[pieces[0] + 1] == "#EXT-X-PROGRAM-DATE-TIME:2026-11-24T08:00:10.000Z"
     assert lines[pieces[-1] + 4] == "#EXT-X-DISCONTINUITY"
 
