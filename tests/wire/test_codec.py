@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.domain.errors import Malformed, UnsupportedVersion
 from pipeline.domain.quarantine import Quarantined
 from pipeline.domain.time import MAX_WALL_MS, Nanos, WallMs
 from pipeline.wire import codec
-from pipeline.wire.events import Headers
+from pipeline.wire.events import TYPES, Headers
 from tests.builders import T0, annotation, landed, mtxi, probed
 
 TOPIC = "segment.landed.v1"
@@ -71,6 +73,17 @@ def test_a_place_inside_a_list_is_named() -> None:
 
     with pytest.raises(Malformed, match=r"at \$\.facts\.streams\[0\]\.kind: expected one of video, audio, other"):
         codec.decode("segment.probed.v1", json.dumps(value).encode())
+
+
+@given(st.sampled_from(sorted(TYPES)), st.binary(max_size=60), st.integers(0, len(GOOD)), st.integers(0, 8))
+def test_any_bytes_are_an_event_or_malformed(topic: str, noise: bytes, at: int, cut: int) -> None:
+    for value in (noise, GOOD[:at] + noise + GOOD[at + cut :]):
+        try:
+            event = codec.decode(topic, value)
+        except Malformed:
+            continue
+
+        assert isinstance(event, TYPES[topic])
 
 
 @pytest.mark.parametrize("depth", [500, 5_000, 200_000])
