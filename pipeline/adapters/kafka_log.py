@@ -48,25 +48,24 @@ class KafkaLinkHistory:
             return [record.value or b"" for record in await _until(consumer, {place: last_offset + 1})]
 
 
-async def read_topic(kafka: str, topic: str, *, last: int | None = None) -> list[ConsumerRecord[bytes, bytes]]:
-    """Every record *topic* holds now, partition by partition; with *last*, only that many newest per partition.
+async def read_topic(
+    kafka: str, topic: str, partitions: int, *, last: int | None = None
+) -> list[ConsumerRecord[bytes, bytes]]:
+    """Every record *topic* holds now in its *partitions*, one after the other; with *last*, only that many newest per partition.
 
     Raises :class:`BrokerUnavailable` when the broker does not answer or does not know the topic.
     """
     async with _consumer(kafka) as consumer:
-        numbers = await _partitions(consumer, topic, kafka)
-        places = [TopicPartition(topic, number) for number in numbers]
+        if topic not in await consumer.topics():
+            raise BrokerUnavailable(
+                f"topic does not exist, create it with `unbroken topics apply` ({topic} on {kafka})"
+            )
+        places = [TopicPartition(topic, number) for number in range(partitions)]
         consumer.assign(places)
         begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
         for place in places:
             consumer.seek(place, begins[place] if last is None else max(begins[place], ends[place] - last))
         return await _until(consumer, {place: ends[place] for place in places if ends[place] > begins[place]})
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str, kafka: str) -> list[int]:
-    if topic not in await consumer.topics():
-        raise BrokerUnavailable(f"topic does not exist, create it with `unbroken topics apply` ({topic} on {kafka})")
-    return sorted(consumer.partitions_for_topic(topic) or ())
 
 
 async def _until(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> list[ConsumerRecord[bytes, bytes]]:

@@ -6,6 +6,7 @@ send a source's events to two partitions and break their order.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -68,8 +69,20 @@ async def apply_topics(settings: Settings) -> tuple[str, ...]:
                     raise Misconfigured(
                         f"topic could not be created: {for_code(code).__name__} {text[0] if text else ''} ({name})"
                     )
+            await _wait_for_leaders(client, [settings.topic(topic.name) for topic in missing])
         _refuse(await _differences(client, settings))
     return tuple(settings.topic(topic.name) for topic in missing)
+
+
+async def _wait_for_leaders(client: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+    """A topic is there for clients a moment after it was created: when every partition has a leader."""
+    for _ in range(100):
+        described = await client.describe_topics(list(names))
+        partitions = [partition for item in described for partition in item["partitions"] or [{"leader": -1}]]
+        if len(described) == len(names) and all(partition["leader"] >= 0 for partition in partitions):
+            return
+        await asyncio.sleep(0.1)
+    raise BrokerUnavailable(f"new topics have no leader after 10 s, look at the broker's log ({', '.join(names)})")
 
 
 async def check_topics(settings: Settings) -> tuple[str, ...]:

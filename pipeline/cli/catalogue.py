@@ -70,7 +70,7 @@ async def read_running(settings: Settings) -> Running:
     sources, chains, events = await asyncio.gather(
         _states(settings, "continuity", SourceState),
         _states(settings, "chain", ChainState),
-        read_topic(settings.kafka, settings.topic(topics.DEADLINE.name)),
+        read_topic(settings.kafka, settings.topic(topics.DEADLINE.name), settings.topic_partitions),
     )
     changes = [codec.decode(topics.DEADLINE.name, record.value) for record in events]
     return Running(sources=sources, chains=chains, deadlines={change.recording_id: change for change in changes})
@@ -78,7 +78,9 @@ async def read_running(settings: Settings) -> Running:
 
 async def _states(settings: Settings, stage: str, kind: type[T]) -> dict[str, T]:
     parts: dict[int, Loaded] = {}
-    for record in await read_topic(settings.kafka, settings.topic(topics.state_topic(stage).name)):
+    for record in await read_topic(
+        settings.kafka, settings.topic(topics.state_topic(stage).name), settings.topic_partitions
+    ):
         if record.key is not None and record.value is not None:
             parts.setdefault(record.partition, Loaded()).add(record.key, record.value)
     return {key: codec.load_state(kind, held.state) for part in parts.values() for key, held in part.records.items()}

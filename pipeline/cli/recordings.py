@@ -50,7 +50,7 @@ def listing(reports: Sequence[Mapping[str, Any]]) -> Table:
     for report in reports:
         table.add_row(
             report["recording_id"],
-            _coloured(report["verdict"]),
+            _verdict(report),
             _clock(report["started_at"]),
             f"{report['covered_s']:.1f} s",
             gaps_in_words(report["gaps"]),
@@ -66,7 +66,7 @@ def detail(report: Mapping[str, Any]) -> list[Table]:
     rows = {
         "recording": report["recording_id"],
         "source, unit": f"{report['source_id']} ({report['kind']}), {report['unit']}",
-        "verdict": _coloured(report["verdict"]),
+        "verdict": _verdict(report),
         "time (UTC)": f"{_clock(report['started_at'])} to {_clock(report['ended_at'])}, {report['covered_s']:.3f} s covered",
         "segments": f"{report['segments']} files, {report['bytes']} bytes, {len(report['runs'])} uninterrupted runs",
         "gaps": gaps_in_words(report["gaps"]),
@@ -118,9 +118,9 @@ def archive_in_words(archive: Mapping[str, Any]) -> str:
     return f"{archive['objects']} objects {archive['lock_mode']} until {_clock(archive['retain_until_min'])[:10]}"
 
 
-def deadline_in_words(deadline: Mapping[str, Any]) -> str:
+def deadline_in_words(deadline: Mapping[str, Any] | None) -> str:
     """State and date; a miss with its cause."""
-    if deadline["state"] is None:
+    if deadline is None:
         return "not tracked yet"
     cause = f" ({deadline['cause']})" if deadline["cause"] else ""
     return f"{deadline['state'].replace('_', ' ')}{cause}, {_clock(deadline['at'])[:16]}"
@@ -130,8 +130,9 @@ def _clock(text: str | None) -> str:
     return "unknown" if text is None else text.replace("T", " ").removesuffix("Z")
 
 
-def _coloured(verdict: str | None) -> str:
-    if verdict is None:
-        return "not ended yet"
+def _verdict(report: Mapping[str, Any]) -> str:
+    """The verdict, with its colour; of an open recording only so far."""
+    verdict = report["verdict"]
+    words = verdict.replace("_", " ") + (" so far" if report["archive"]["state"] == "open" else "")
     colour = {"continuous": "green", "interrupted": "red", "unreadable": "red", "degraded": "yellow"}.get(verdict)
-    return f"[{colour}]{verdict}[/{colour}]" if colour else verdict
+    return f"[{colour}]{words}[/{colour}]" if colour else words

@@ -89,7 +89,7 @@ async def _stages(settings: Settings) -> list[dict[str, Any]]:
     from pipeline.adapters.kafka_log import read_topic
     from pipeline.adapters.kafka_topics import progress
 
-    held = await read_topic(settings.kafka, settings.topic(topics.QUARANTINE.name))
+    held = await read_topic(settings.kafka, settings.topic(topics.QUARANTINE.name), settings.topic_partitions)
     quarantined = Counter(codec.decode(topics.QUARANTINE.name, record.value).stage for record in held)
     rows = []
     for stage, (group, read) in STAGES.items():

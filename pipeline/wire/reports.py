@@ -52,7 +52,7 @@ def recording_report(known: Reported) -> dict[str, Any]:
         "source_id": account.source_id,
         "unit": account.unit,
         "kind": account.source_kind,
-        "verdict": account.verdict if known.ended else None,
+        "verdict": account.verdict,
         "started_at": plain(account.started_at),
         "ended_at": plain(account.ended_at),
         "covered_s": account.covered_ms / 1000,
@@ -76,10 +76,8 @@ def recording_report(known: Reported) -> dict[str, Any]:
     }
 
 
-def _deadline(change: DeadlineChanged | None) -> dict[str, Any]:
-    if change is None:
-        return {"at": None, "state": None, "cause": None}
-    return {"at": to_rfc3339(change.at), "state": change.state, "cause": change.cause}
+def _deadline(change: DeadlineChanged | None) -> dict[str, Any] | None:
+    return None if change is None else {"at": to_rfc3339(change.at), "state": change.state, "cause": change.cause}
 
 
 def _archive(known: Reported) -> dict[str, Any]:

@@ -1,0 +1,125 @@
+"""Topics and logs on a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import NewTopic
+
+from pipeline.adapters.kafka_log import KafkaLinkHistory, read_topic
+from pipeline.adapters.kafka_topics import admin, apply_topics, check_topics, progress
+from pipeline.domain.errors import BrokerUnavailable, HistoryMissing, Misconfigured
+from pipeline.settings import Settings
+from pipeline.wire import topics
+
+KAFKA = os.environ.get("UNBROKEN_KAFKA", "127.0.0.1:19092")
+
+
+def _settings(**changes: object) -> Settings:
+    isolated = {
+        "kafka": KAFKA,
+        "topic_prefix": f"t{secrets.token_hex(4)}",
+        "topic_partitions": 2,
+        "topic_replication": 1,
+    }
+    return Settings(**{**isolated, **changes})  # type: ignore[arg-type]  # names of its fields
+
+
+async def _produce(topic: str, values: list[bytes]) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=KAFKA)
+    await producer.start()
+    for value in values:
+        await producer.send_and_wait(topic, value, partition=0)
+    await producer.stop()
+
+
+async def test_topics_are_made_once_and_then_as_they_should_be() -> None:
+    settings = _settings()
+
+    before = await check_topics(settings)
+    made, again = await apply_topics(settings), await apply_topics(settings)
+
+    assert len(before) == 1
+    assert "unbroken topics apply" in before[0]
+    assert len(made) == len(topics.ALL)
+    assert again == ()
+    assert await check_topics(settings) == ()
+
+
+async def test_a_topic_with_other_partitions_is_named_and_left_alone() -> None:
+    settings = _settings()
+    name = settings.topic(topics.LANDED.name)
+    async with admin(settings) as client:
+        await client.create_topics([NewTopic(name, 3, 1)])
+
+    with pytest.raises(Misconfigured, match=rf"{name}: partitions: expected 2, found 3"):
+        await apply_topics(settings)
+
+    async with admin(settings) as client:
+        (described,) = await client.describe_topics([name])
+    assert len(described["partitions"]) == 3
+
+
+async def test_a_broker_that_does_not_answer_is_named_with_what_to_do() -> None:
+    with pytest.raises(BrokerUnavailable, match="make up"):
+        await check_topics(_settings(kafka="127.0.0.1:9"))
+
+
+async def test_links_are_read_back_from_first_to_last() -> None:
+    settings = _settings()
+    await apply_topics(settings)
+    name = settings.topic(topics.LINK.name)
+    await _produce(name, [b"%d" % number for number in range(10)])
+
+    values = await KafkaLinkHistory(KAFKA, name).values(0, 3, 6)
+
+    assert values == [b"3", b"4", b"5", b"6"]
+
+
+async def test_links_the_broker_no_longer_holds_are_history_missing() -> None:
+    settings = _settings()
+    await apply_topics(settings)
+    name = settings.topic(topics.LINK.name)
+    await _produce(name, [b"%d" % number for number in range(10)])
+    async with admin(settings) as client:
+        from aiokafka.admin import RecordsToDelete
+        from aiokafka.structs import TopicPartition
+
+        await client.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=5)})
+
+    with pytest.raises(HistoryMissing, match="expected offset 3, oldest is 5"):
+        await KafkaLinkHistory(KAFKA, name).values(0, 3, 6)
+
+
+async def test_a_topic_is_read_to_where_it_ends_now() -> None:
+    settings = _settings()
+    await apply_topics(settings)
+    name = settings.topic(topics.QUARANTINE.name)
+
+    empty = await read_topic(KAFKA, name, 2)
+    await _produce(name, [b"a", b"b", b"c"])
+    whole, newest = await read_topic(KAFKA, name, 2), await read_topic(KAFKA, name, 2, last=2)
+
+    assert empty == []
+    assert [record.value for record in whole] == [b"a", b"b", b"c"]
+    assert [record.value for record in newest] == [b"b", b"c"]
+
+
+async def test_a_group_that_never_committed_has_everything_before_it() -> None:
+    settings = _settings()
+    await apply_topics(settings)
+    name = settings.topic(topics.LANDED.name)
+    await _produce(name, [b"x"] * 4)
+
+    found = await progress(settings, f"{settings.topic_prefix}-media", [name])
+
+    assert [(item.partition, item.committed, item.lag) for item in found] == [(0, None, 4), (1, None, 0)]
+
+
+def test_reading_an_unknown_topic_says_how_to_make_it() -> None:
+    with pytest.raises(BrokerUnavailable, match="unbroken topics apply"):
+        asyncio.run(read_topic(KAFKA, f"absent-{secrets.token_hex(4)}", 2))

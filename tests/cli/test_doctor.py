@@ -1,0 +1,55 @@
+"""``unbroken doctor`` names what is wrong and what to do, whatever else is broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.doctor import examine
+from pipeline.settings import Settings
+
+
+def _checkups(tmp_path: Path, **changes: object) -> dict[str, tuple[bool, str, str]]:
+    # Port 9 (discard) is closed on any machine that runs our tests; a refused connection is the quickest "down".
+    elsewhere = {"kafka": "127.0.0.1:9", "store_url": "http://127.0.0.1:9", "state": tmp_path}
+    settings = Settings(**{**elsewhere, **changes})  # type: ignore[arg-type]  # names of its fields
+    return {checkup.name: (checkup.ok, checkup.found, checkup.remedy) for checkup in examine(settings)}
+
+
+def test_services_that_are_down_are_each_named_with_the_remedy(tmp_path: Path) -> None:
+    found = _checkups(tmp_path)
+
+    assert not found["kafka"][0]
+    assert "127.0.0.1:9" in found["kafka"][1]
+    assert "make up" in found["kafka"][2]
+    assert not found["store"][0]
+    assert "make up" in found["store"][2]
+
+
+def test_a_policy_that_cannot_be_read_does_not_hide_the_other_findings(tmp_path: Path) -> None:
+    found = _checkups(tmp_path, policy=tmp_path / "absent.toml")
+
+    assert not found["policy"][0]
+    assert "absent.toml" in found["policy"][1]
+    assert {"packages", "ffmpeg", "disk", "kafka", "store", "receipt key"} <= set(found)
+
+
+def test_what_is_in_order_needs_no_remedy(tmp_path: Path) -> None:
+    found = _checkups(tmp_path)
+
+    assert found["packages"] == (True, "pinned versions are installed", "")
+    assert found["policy"][0]
+    assert found["policy"][2] == ""
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640])
+def test_a_receipt_key_that_others_may_read_is_not_in_order(tmp_path: Path, mode: int) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text("-----BEGIN PRIVATE KEY-----\n")
+    key.chmod(mode)
+
+    found = _checkups(tmp_path, signing_key_file=key)
+
+    assert not found["receipt key"][0]
+    assert "key.pem" in found["receipt key"][1]
