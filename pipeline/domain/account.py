@@ -102,6 +102,7 @@ def account(timeline: Timeline, tolerance: Tolerance, previous: Timeline | None 
     pieces: list[_Piece] = []
     holes: list[_Missing] = []
     findings: list[Finding] = []
+    resets: list[int] = []
     for number, epoch in enumerate(timeline.epochs):
         believed = _believed(epoch)
         pieces += _pieces(number, epoch)
@@ -112,11 +113,13 @@ def account(timeline: Timeline, tolerance: Tolerance, previous: Timeline | None 
         if believed:
             findings += [*_partial(epoch, tolerance), *_drift(epoch)]
         elif epoch.clock != "wall":
-            findings.append(_reset(_files(epoch) - 1, epoch.origin + epoch.walls[0].lo))
+            resets += [epoch.origin + epoch.walls[0].lo] * (_files(epoch) - 1)
     pieces.sort()
-    missing, hidden, seen = _between(pieces, timeline.epochs, tolerance)
+    missing, hidden, seen = _between(pieces, timeline.epochs, tolerance, resets)
     gaps = _merged([*_leading(pieces, previous, tolerance), *missing, *holes])
     findings += [*seen, *_overlaps(pieces, tolerance), *_numbers(timeline), *_formats(timeline)]
+    if resets:
+        findings.append(_reset(len(resets), min(resets)))
     return Account(
         runs=_runs(pieces, [*gaps, *hidden]),
         gaps=tuple(_gap(gap) for gap in gaps),
@@ -208,13 +211,13 @@ def _wall_pieces(number: int, epoch: Epoch) -> Iterator[_Piece]:
 
 
 def _between(
-    pieces: Sequence[_Piece], epochs: Sequence[Epoch], tolerance: Tolerance
+    pieces: Sequence[_Piece], epochs: Sequence[Epoch], tolerance: Tolerance, resets: list[int]
 ) -> tuple[list[_Missing], list[_Missing], list[Finding]]:
-    """What is missing between neighbours, what passed unseen, and what else is odd between epochs."""
+    """What is missing between neighbours, what passed unseen, and what else is odd between epochs. Places where stamps
+    start anew are added to *resets*."""
     missing: list[_Missing] = []
     hidden: list[_Missing] = []
     found: list[Finding] = []
-    resets: list[int] = []
     for previous, piece in zip(_furthest(pieces), pieces[1:], strict=True):
         step = piece.lo - previous.hi
         error = max(previous.error, piece.error)
@@ -237,8 +240,6 @@ def _between(
             found.append(_overlap(piece.lo, min(previous.hi, piece.hi)))
         elif previous.evidence != "wall_clock" and piece.evidence != "wall_clock":
             resets.append(piece.lo)
-    if resets:
-        found.append(_reset(len(resets), resets[0]))
     return missing, hidden, found
 
 

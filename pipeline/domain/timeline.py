@@ -334,7 +334,7 @@ def _add(spans: tuple[Span, ...], new: Span) -> tuple[Span, ...]:
         before = lo - min(_reach_start(new), _reach_start(span))
         after = max(_reach_end(new), _reach_end(span)) - hi
         new = Span(lo, hi, before, after, new.files + span.files, new.held + span.held)
-    return (*spans[:first], new, *spans[last:])
+    return spans[:first] + (new,) + spans[last:]  # noqa: RUF005  # unpacking would copy a third time
 
 
 def _reach_start(span: Span) -> int:

@@ -1,0 +1,265 @@
+"""Account: three clocks compared, and what each disagreement means."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.domain.account import Account, account, extent, in_order, ranges
+from pipeline.domain.policy import Tolerance
+from pipeline.domain.probe import SegmentProbed, StreamFacts
+from pipeline.domain.timeline import MAX_EPOCHS, Timeline, insert
+from tests.builders import PTS0, SEGMENT_MS, T0, audio, claimed, facts, hole, mp4, mtxi, probed, video
+
+TOLERANCE = Tolerance(in_file_ms=250, in_file_intervals=3, across_files_ms=500, wall_clock_ms=2000)
+LENGTH = SEGMENT_MS * 90
+
+
+def timeline(*segments: SegmentProbed) -> Timeline:
+    made = Timeline()
+    for segment in segments:
+        made, _ = insert(made, segment, TOLERANCE)
+    return made
+
+
+def told(*segments: SegmentProbed) -> Account:
+    return account(timeline(*segments), TOLERANCE)
+
+
+def at(number: int, media_ms: int, wall_ms: int) -> SegmentProbed:
+    """File *number* whose stamps are *media_ms* and whose claim is *wall_ms* later than if nothing had happened."""
+    first = PTS0 + number * LENGTH + media_ms * 90
+    return probed(number, facts(video(first)), claimed_start=claimed(T0 + number * SEGMENT_MS + wall_ms))
+
+
+def kinds(found: Account) -> list[tuple[str, str]]:
+    return [(finding.kind, finding.level) for finding in found.findings]
+
+
+def gaps(found: Account) -> list[tuple[int, int, str]]:
+    return [(gap.start - T0, gap.size_ms, gap.evidence) for gap in found.gaps]
+
+
+# The three clocks.
+
+
+def test_both_clocks_run_on() -> None:
+    found = told(at(0, 0, 0), at(1, 0, 0))
+
+    assert (gaps(found), kinds(found), len(found.runs)) == ([], [], 1)
+
+
+def test_both_clocks_jump_alike() -> None:
+    found = told(at(0, 0, 0), at(1, 60_000, 60_300))
+
+    assert (gaps(found), kinds(found), len(found.runs)) == ([(10_000, 60_000, "media_clock")], [], 2)
+
+
+def test_both_clocks_jump_apart() -> None:
+    found = told(at(0, 0, 0), at(1, 500_000, 60_000))
+
+    assert (gaps(found), kinds(found)) == ([(10_000, 60_000, "wall_clock")], [])
+
+
+def test_stamps_run_on_while_the_wall_clock_jumps() -> None:
+    found = told(at(0, 0, 0), at(1, 0, 0), at(2, 0, 181_000), at(3, 0, 181_000))
+
+    assert (gaps(found), kinds(found)) == ([], [("hidden_loss", "degradation")])
+    assert [(run.start - T0, run.end - T0) for run in found.runs] == [(0, 20_000), (201_000, 221_000)]
+    assert found.findings[0].size_ms == 181_000
+
+
+def test_the_wall_clock_runs_on_while_stamps_jump() -> None:
+    found = told(at(0, 0, 0), at(1, 500_000, 0), at(2, 500_000, 0))
+
+    assert (gaps(found), kinds(found), len(found.runs)) == ([], [("timestamp_reset", "note")], 1)
+
+
+def test_stamps_run_on_while_the_wall_clock_steps_back() -> None:
+    found = told(at(0, 0, 0), at(1, 0, 0), at(2, 0, -15_000), at(3, 0, -15_000))
+
+    assert (gaps(found), kinds(found)) == ([], [("clock_step", "note")])
+
+
+def test_a_step_within_the_error_bar_is_nothing() -> None:
+    found = told(at(0, 0, 0), at(1, 0, 1900), at(2, 0, 0))
+
+    assert (gaps(found), kinds(found)) == ([], [])
+
+
+@pytest.mark.parametrize(("late_ms", "count"), [(499, 0), (500, 0), (501, 1)])
+def test_a_gap_between_files_begins_beyond_the_tolerance(late_ms: int, count: int) -> None:
+    found = told(at(0, 0, 0), at(1, late_ms, late_ms))
+
+    assert [size for _, size, _ in gaps(found)] == [late_ms] * count
+
+
+def test_a_camera_that_restarts_leaves_a_gap_as_exact_as_its_names() -> None:
+    found = told(probed(0), probed(6, facts(video(PTS0))), probed(7, facts(video(PTS0 + LENGTH))))
+
+    assert gaps(found) == [(10_000, 50_000, "wall_clock")]
+    assert found.gaps[0].error_ms == 1000
+
+
+def test_time_that_is_lost_bit_by_bit_is_found() -> None:
+    found = told(*[at(number, 0, number * 300) for number in range(120)])
+
+    assert (gaps(found), kinds(found)) == ([], [("hidden_loss", "degradation")])
+
+
+def test_a_clock_that_drifts_is_noted() -> None:
+    found = told(*[at(number, 0, number * 20) for number in range(360)])
+
+    assert kinds(found) == [("clock_drift", "note")]
+
+
+def test_short_files_that_restart_their_stamps_are_read_by_the_wall_clock() -> None:
+    segments = [
+        probed(0, facts(video(PTS0, 2000)), claimed_start=claimed(T0 + number * 2000))
+        for number in range(30)
+        if number not in (10, 11, 12)
+    ]
+
+    found = told(*segments)
+
+    assert gaps(found) == [(20_000, 6_000, "wall_clock")]
+    assert kinds(found) == [("timestamp_reset", "note")]
+
+
+def test_long_files_that_restart_their_stamps_are_read_by_the_wall_clock() -> None:
+    numbers = [number for number in range(MAX_EPOCHS * 2) if number not in (10, 11)]
+
+    found = told(*[probed(number, facts(video(PTS0))) for number in numbers])
+
+    assert gaps(found) == [(100_000, 20_000, "wall_clock")]
+
+
+# Streams.
+
+
+def both(number: int, *streams: StreamFacts) -> SegmentProbed:
+    return probed(number, facts(*streams))
+
+
+def test_a_stream_missing_while_another_runs_is_a_partial_gap() -> None:
+    start = [PTS0 + number * LENGTH for number in range(3)]
+
+    found = told(
+        both(0, video(start[0]), audio(start[0])),
+        both(1, audio(start[1], index=0)),
+        both(2, video(start[2]), audio(start[2])),
+    )
+
+    assert (gaps(found), kinds(found)) == ([], [("partial_gap", "degradation")])
+    assert found.findings[0].size_ms == 10_000
+
+
+def test_a_gap_is_sized_by_the_picture_when_sound_ends_a_little_later() -> None:
+    found = told(
+        both(0, video(PTS0), audio(PTS0, SEGMENT_MS + 21)),
+        both(2, video(PTS0 + 2 * LENGTH), audio(PTS0 + 2 * LENGTH - 900)),
+    )
+
+    assert gaps(found) == [(10_000, 10_000, "media_clock")]
+
+
+def test_a_change_of_picture_size_is_noted_where_it_begins() -> None:
+    wide = facts(video(PTS0 + LENGTH, format="640x360"))
+
+    found = told(probed(0), probed(1, wide))
+
+    assert kinds(found) == [("format_change", "note")]
+    assert (found.findings[0].found, found.findings[0].wall_start) == ("video0: h264 640x360", T0 + 10_000)
+
+
+# Inside files, overlaps, numbers.
+
+
+def test_a_hole_at_a_files_end_is_a_gap_although_the_next_file_is_near() -> None:
+    found = told(mp4(0, SEGMENT_MS, hole(8_500, 9_900)), mp4(1))
+
+    assert gaps(found) == [(8_500, 1_400, "media_clock")]
+
+
+def test_a_hole_stays_a_gap_where_another_file_has_the_same_hole() -> None:
+    found = told(mp4(0, SEGMENT_MS, hole(2000, 4000)), mp4(0, 9000, hole(2000, 4000)))
+
+    assert gaps(found) == [(2_000, 2_000, "media_clock")]
+
+
+def test_files_that_overlap_are_noted_with_how_much() -> None:
+    found = told(at(0, 0, 0), at(1, -4_000, -4_000))
+
+    assert (gaps(found), kinds(found)) == ([], [("overlap", "note")])
+    assert found.findings[0].size_ms == 4_000
+
+
+@pytest.mark.parametrize(("early_ms", "count"), [(499, 0), (500, 0), (501, 1)])
+def test_an_overlap_begins_beyond_the_tolerance(early_ms: int, count: int) -> None:
+    assert len(told(at(0, 0, 0), at(1, -early_ms, -early_ms)).findings) == count
+
+
+def test_numbers_that_never_came_are_named() -> None:
+    found = told(*[probed(number, sequence=number + 7) for number in (0, 1, 4, 6)])
+
+    (finding,) = found.findings
+    assert (finding.kind, finding.level, finding.evidence, finding.count) == (
+        "missing_sequence",
+        "degradation",
+        "sequence",
+        3,
+    )
+    assert (finding.expected, finding.found) == ("numbers 7 to 13", "without 9 to 10, 12")
+
+
+def test_an_identitys_missing_number_is_a_gap_and_a_missing_file() -> None:
+    found = told(mtxi(0), mtxi(1), mtxi(3))
+
+    assert (gaps(found), kinds(found)) == ([(20_000, 10_000, "identity")], [("missing_sequence", "degradation")])
+
+
+def test_nothing_placed_tells_nothing() -> None:
+    assert told(mp4(0, claimed_start=None)) == Account(runs=(), gaps=(), findings=())
+
+
+# Between recordings.
+
+
+def test_a_recording_that_follows_another_exactly_has_no_gap_before_it() -> None:
+    before = timeline(at(0, 0, 0))
+
+    assert account(timeline(at(1, 0, 900)), TOLERANCE, before).gaps == ()
+
+
+def test_a_gap_before_a_recording_is_as_exact_as_the_clock_both_share() -> None:
+    before = timeline(at(0, 0, 0))
+
+    (gap,) = account(timeline(at(3, 0, 700)), TOLERANCE, before).gaps
+
+    assert (gap.size_ms, gap.evidence, gap.end) == (20_000, "media_clock", T0 + 30_700)
+
+
+def test_a_gap_before_a_recording_by_names_alone_says_so() -> None:
+    (gap,) = account(timeline(mp4(3)), TOLERANCE, timeline(mp4(0))).gaps
+
+    assert (gap.size_ms, gap.evidence) == (20_000, "wall_clock")
+
+
+def test_the_extent_of_a_timeline_is_its_first_and_last_instant() -> None:
+    assert extent(timeline(probed(0), probed(2))) == (T0, T0 + 30_000)
+    assert extent(Timeline()) is None
+
+
+# Words.
+
+
+def test_findings_without_a_place_come_last() -> None:
+    found = told(*[probed(number, sequence=number) for number in (0, 2)], at(3, -4_000, -4_000))
+
+    assert [finding.kind for finding in in_order(found.findings[::-1])][-1] == "missing_sequence"
+
+
+@pytest.mark.parametrize(
+    ("items", "text"), [([(1, 1)], "1"), ([(1, 2), (5, 5)], "1 to 2, 5"), ([(n, n) for n in range(0, 14, 2)], "0, 2, 4, 6, 8 and 2 more ranges")]
+)  # fmt: skip
+def test_ranges_are_short(items: list[tuple[int, int]], text: str) -> None:
+    assert ranges(items) == text
