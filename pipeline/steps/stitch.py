@@ -32,6 +32,9 @@ from pipeline.ports import LinkHistory, ObjectStore
 
 MARGIN: Final = 2
 """We remember this many times the closed chains that continuity can reopen, which are counted in another order."""
+WINDOW: Final = 5_000
+"""Offsets read at once. A recording reopened after days has much of its partition in between; what is of other recordings
+is let go of window by window."""
 NAMED_FAULTS: Final = 5
 """One break shows in every later link; the first ones tell where to look."""
 
@@ -70,12 +73,20 @@ class StitchStep:
         state, first_offset = follow(state, close, received.offset, remembered)
         if first_offset is None:
             return state, ()
-        values = await self.history.values(received.partition, first_offset, received.offset)
-        stitched = await asyncio.to_thread(self._describe, values, close)
+        history: list[LinkAppended] = []
+        for start in range(first_offset, received.offset + 1, WINDOW):
+            last = min(start + WINDOW - 1, received.offset)
+            values = await self.history.values(received.partition, start, last)
+            history += await asyncio.to_thread(self._ours, values, close)
+        stitched = await asyncio.to_thread(self._describe, history, close)
         return state, (stitched,)
 
-    def _describe(self, values: Sequence[bytes], close: LinkAppended) -> RecordingStitched:
-        links = chain_of((self.decode(value) for value in values), close)
+    def _ours(self, values: Sequence[bytes], close: LinkAppended) -> list[LinkAppended]:
+        links = map(self.decode, values)
+        return [link for link in links if link.recording_id == close.recording_id]
+
+    def _describe(self, history: Sequence[LinkAppended], close: LinkAppended) -> RecordingStitched:
+        links = chain_of(history, close)
         faults = verify(links)
         if faults:
             named = "; ".join(

@@ -72,6 +72,16 @@ async def test_a_close_is_described_from_the_chain_as_the_broker_kept_it() -> No
     assert stitched.ended == LINKS[-1].ended
 
 
+async def test_a_long_history_is_read_in_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.steps.stitch.WINDOW", 3)
+    topic = Topic(LINKS)
+
+    _, (stitched,) = await topic.run()
+
+    assert topic.asked == [(3, 70, 72), (3, 73, 75), (3, 76, 77)]
+    assert stitched == (await Topic(LINKS).run())[1][0]
+
+
 async def test_every_document_is_staged_under_its_digest() -> None:
     topic = Topic(LINKS)
 
