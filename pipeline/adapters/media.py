@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from pipeline.adapters import media_av, media_bmff, media_photo, media_riff
+from pipeline.adapters import media_av, media_bmff, media_photo, media_riff, media_ts
 from pipeline.domain.errors import MediaUnreadable
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
@@ -46,6 +46,9 @@ def facts(path: str, tolerance: Tolerance) -> MediaFacts:
 def _read(path: Path, file: BinaryIO, head: bytes, size_bytes: int) -> FileReading:
     if media_bmff.is_bmff(head):
         return _read_bmff(path, file, size_bytes)
+    frame = media_ts.framing(head)
+    if frame is not None:
+        return media_ts.read(path, frame)
     reading = media_av.read(path)
     return _truncated(reading, media_riff.truncation(file, head, size_bytes))
 

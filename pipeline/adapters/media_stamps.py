@@ -15,8 +15,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.domain.cadence import Cadence
 from pipeline.domain.media import MPEG_TS_WRAP
-from pipeline.domain.reading import Cadence, StreamReading
+from pipeline.domain.reading import StreamReading
 
 Column = npt.NDArray[np.int64]
 _MOST_REORDER: Final = 16

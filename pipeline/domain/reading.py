@@ -1,48 +1,34 @@
 """Reading: what a reader of media files hands over, and what is wrong inside the file by it.
 
-Only sorted presentation times are judged, against the stream's own cadence; :func:`judge` makes facts of them. Its rules:
+Each stream's presentation times are judged against its own cadence (:mod:`pipeline.domain.cadence`), then the streams
+against each other; :func:`judge` makes facts of it. Its rules:
 
-* A frame's length is the distance to the next presentation time, sorted; a stored duration may hide a hole.
-* Typical is the median of the 64 intervals before, or of the 64 after where those are longer: a camera that changes to
-  one frame a second has changed its rate, one that is silent for a second among many frames a second has a hole.
-* A hole is ``interval - typical``. It is a gap when it exceeds both of the policy's limits, otherwise dropped frames
-  when about a frame or more is missing and its neighbours do not make up for it (that is jitter).
 * Every audio and video stream is judged. Time that all of them miss is a ``gap``; what one misses while another runs is
   a ``partial_gap``. Streams of different programs have different clocks and are judged apart.
+* Dropped frames are one finding a stream. Where one interval in eight is odd, the rate varies: a note, not loss.
 * Exempt, and recorded as notes: holes in the reordering window at either end (a cut through an open group of pictures),
   and a long first sample of an ISO base media file (an edit folded into it).
 * Where a format stores no times (constant rate, raw streams), continuity is not testable and only totals compare.
+* A length the container declares is believed in one case: to measure what a truncated file lost.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import groupby
 from math import lcm
 from typing import Final, Literal
 
+from pipeline.domain.cadence import Cadence, Drop, Limits, Walk, walk
 from pipeline.domain.findings import Evidence, Finding, Level
-from pipeline.domain.media import TimeBase, floor_half_up, milliseconds
+from pipeline.domain.media import TimeBase, milliseconds
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import BandIdentity, MediaFacts, StreamFacts, StreamKind
 from pipeline.domain.time import ClaimedTime
 
 # What readers hand over.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cadence:
-    """A stream's sorted presentation times as runs: from ``starts[i]`` on, ``counts[i]`` intervals of ``intervals[i]``
-    ticks follow each other (a run's intervals may differ by rounding; ``starts`` are exact). Parallel sequences, so
-    that hours of jitter stay compact."""
-
-    starts: Sequence[int] = ()
-    intervals: Sequence[int] = ()
-    counts: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +95,8 @@ class FileReading:
 
 # Judgement.
 
-_WINDOW: Final = 64
-_SUSTAINED: Final = 8
-"""Intervals that must follow before a longer cadence counts as a change of rate."""
 _FIRST_SAMPLE_MS: Final = 500
-"""Seen in whole files: 80 to 134 ms from fragmenting writers, 325 ms from a phone."""
+"""First samples of whole files last so long: 80 to 134 ms from fragmenting writers, 325 ms from a phone."""
 _UNEVEN_MS: Final = 500
 _UNEVEN_DEGRADED_MS: Final = 2000
 """Interleaving explains half a second; a stream silent for two is taken as stopped by live demultiplexers too."""
@@ -127,7 +110,7 @@ def judge(reading: FileReading, tolerance: Tolerance) -> MediaFacts:
     if not any(stream.packets for stream in reading.streams):
         return unreadable("no media in it", container=reading.container, reader=reading.reader)
     walks = {
-        stream.index: _walk(stream, tolerance, reading.container)
+        stream.index: _walked(stream, reading.container, tolerance)
         for stream in reading.streams
         if stream.kind != "other" and stream.cadence.starts
     }
@@ -171,103 +154,21 @@ def photo(
     return MediaFacts(media="photo", container=container, reader=reader, clocks=clocks, findings=tuple(findings))
 
 
-class _Typical:
-    """Median of the last 64 intervals."""
-
-    def __init__(self) -> None:
-        self._recent: deque[int] = deque()
-        self._ranked: list[int] = []
-
-    def see(self, interval: int, count: int) -> None:
-        for _ in range(min(count, _WINDOW)):
-            if len(self._recent) == _WINDOW:
-                oldest = self._recent.popleft()
-                del self._ranked[bisect_left(self._ranked, oldest)]
-            self._recent.append(interval)
-            insort(self._ranked, interval)
-
-    @property
-    def median(self) -> int:
-        return self._ranked[(len(self._ranked) - 1) // 2] if self._ranked else 0
-
-
-@dataclass(slots=True)
-class _Walk:
-    """What walking one stream's cadence found. ``holes``: (end of the last frame, next frame) in ticks.
-    ``drops``: (place, missing ticks, missing frames); ``edges`` the same, exempt."""
-
-    median: int = 0
-    holes: list[tuple[int, int]] = field(default_factory=list)
-    drops: list[tuple[int, int, int]] = field(default_factory=list)
-    edges: list[tuple[int, int, int]] = field(default_factory=list)
-
-
-def _walk(stream: StreamReading, tolerance: Tolerance, container: str) -> _Walk:
+def _walked(stream: StreamReading, container: str, tolerance: Tolerance) -> Walk:
+    """The stream's cadence walked with the policy's limits in its own ticks."""
     base = TimeBase(stream.time_base_num, stream.time_base_den)
-    cadence = stream.cadence
-    walk, typical = _Walk(), _Typical()
-    for interval, count in _following(cadence, 0, 0):
-        typical.see(interval, count)
-    total = sum(cadence.counts)
-    place = 0
-    for i, (start, interval, count) in enumerate(zip(cadence.starts, cadence.intervals, cadence.counts, strict=True)):
-        usual = typical.median
-        if 2 * interval > 3 * usual:
-            usual = max(usual, _coming(cadence, i))
-        missing = interval - usual
-        if 2 * interval > 3 * usual and missing > base.ticks(Fraction(2, 1000)) + 2:
-            for k in range(count):
-                at = start + k * interval
-                frames = max(1, floor_half_up(Fraction(missing, usual))) if usual else 1
-                limit = max(base.ticks(Fraction(tolerance.in_file_ms, 1000)), tolerance.in_file_intervals * usual)
-                near_end = min(place + k, total - 1 - place - k) < stream.reorder_frames
-                first_sample = (
-                    place + k == 0 and "mp4" in container and interval <= base.ticks(Fraction(_FIRST_SAMPLE_MS, 1000))
-                )
-                if (near_end and frames <= stream.reorder_frames) or first_sample:
-                    walk.edges.append((at, missing, frames))
-                elif missing > limit + stream.longest_missing * usual:
-                    walk.holes.append((at + usual, at + interval))
-                elif not stream.missing_pts and not _made_up_for(cadence, i, usual):
-                    walk.drops.append((at, missing, frames))
-        if interval > 0:
-            typical.see(interval, count)
-        place += count
-    walk.median = typical.median
-    return walk
+    limits = Limits(
+        rounding=base.ticks(Fraction(2, 1000)) + 2,
+        hole=base.ticks(Fraction(tolerance.in_file_ms, 1000)),
+        hole_intervals=tolerance.in_file_intervals,
+        first=base.ticks(Fraction(_FIRST_SAMPLE_MS, 1000)) if "mp4" in container else 0,
+        untimed=stream.longest_missing,
+        reorder=stream.reorder_frames,
+    )
+    return walk(stream.cadence, limits)
 
 
-def _following(cadence: Cadence, run: int, skip: int) -> Iterator[tuple[int, int]]:
-    """Up to 64 non-zero intervals as (interval, count), from *run* on without its first *skip*."""
-    left = _WINDOW
-    for i in range(run, len(cadence.starts)):
-        count = min(left, cadence.counts[i] - (skip if i == run else 0))
-        if cadence.intervals[i] > 0 and count > 0:
-            yield cadence.intervals[i], count
-            left -= count
-        if left <= 0:
-            return
-
-
-def _coming(cadence: Cadence, run: int) -> int:
-    """Median of the intervals after the first of *run*; 0 when too few follow to call it a rate."""
-    typical, seen = _Typical(), 0
-    for interval, count in _following(cadence, run, 1):
-        typical.see(interval, count)
-        seen += count
-    return typical.median if seen >= _SUSTAINED else 0
-
-
-def _made_up_for(cadence: Cadence, run: int, usual: int) -> bool:
-    """Whether a long interval is followed or preceded by one so short that together they are as long as two: jitter."""
-    long = cadence.intervals[run]
-    if cadence.counts[run] > 1:
-        return False
-    beside = [cadence.intervals[i] for i in (run - 1, run + 1) if 0 <= i < len(cadence.intervals)]
-    return any(2 * (long + short) <= 5 * usual for short in beside)
-
-
-def _facts(stream: StreamReading, walk: _Walk | None) -> StreamFacts:
+def _facts(stream: StreamReading, walk: Walk | None) -> StreamFacts:
     covered = None
     if walk and stream.first_ticks is not None and stream.last_ticks is not None:
         lost = sum(end - start for start, end in walk.holes)
@@ -295,7 +196,7 @@ Spans = list[tuple[int, int]]
 class _Timed:
     """A stream with its walk, on a clock whose unit all streams of the group share."""
 
-    def __init__(self, stream: StreamReading, walk: _Walk) -> None:
+    def __init__(self, stream: StreamReading, walk: Walk) -> None:
         self.stream, self.walk, self.unit = stream, walk, stream.time_base_den
 
     def on(self, unit: int, ticks: int) -> int:
@@ -386,7 +287,7 @@ def _hole(
     )
 
 
-def _dropped(timed: _Timed, ruler: _Ruler, drops: list[tuple[int, int, int]], level: Level, expected: str) -> Finding:
+def _dropped(timed: _Timed, ruler: _Ruler, drops: list[Drop], level: Level, expected: str) -> Finding:
     frames = sum(frames for _, _, frames in drops)
     last_at, last_missing, _ = drops[-1]
     return Finding(
@@ -474,7 +375,7 @@ def _untimed(reading: FileReading) -> Iterator[Finding]:
         yield _note("not_testable", "none", "enough frames to know their rate", f"{longest + 1} frames")
 
 
-def _of_the_file(reading: FileReading, walks: dict[int, _Walk], tolerance: Tolerance) -> Iterator[Finding]:
+def _of_the_file(reading: FileReading, walks: dict[int, Walk], tolerance: Tolerance) -> Iterator[Finding]:
     for loss in reading.losses:
         yield Finding(
             kind="packet_loss",
@@ -497,7 +398,7 @@ def _of_the_file(reading: FileReading, walks: dict[int, _Walk], tolerance: Toler
         yield _truncated(reading.truncation, lost_ms or None, level)
 
 
-def _declared_beyond(stream: StreamReading, walk: _Walk | None) -> int:
+def _declared_beyond(stream: StreamReading, walk: Walk | None) -> int:
     """Milliseconds the container states for the stream beyond what was read; 0 when it states none."""
     if stream.declared_ticks is None or stream.first_ticks is None or stream.last_ticks is None or walk is None:
         return 0
