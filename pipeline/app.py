@@ -57,7 +57,7 @@ def run_worker(which: str, settings: Settings) -> NoReturn:
         app,
         kafka=settings.kafka,
         quarantine_topic=settings.topic(topics.QUARANTINE.name),
-        encode_quarantine=lambda event, _headers: codec.encode(event),
+        encode_quarantine=codec.encode_quarantined,
         now=SystemClock().now,
         meter=metrics,
         log=log,

@@ -35,9 +35,10 @@ from pipeline.domain.time import WallMs
 
 BATCH_PURE: Final = 100
 BATCH_APART: Final = 4
-# A state record carries its batch's outputs in base64 and must stay under the broker's 1 MiB.
+# A state record carries its batch's outputs in base64 and must stay under the 8 MiB of a state topic's records. One
+# input may lead to much at once: the account of a day with thousands of interruptions and a link for each.
 BATCH_BYTES: Final = 256 << 10
-OUTPUT_BYTES: Final = 512 << 10
+OUTPUT_BYTES: Final = 4 << 20
 PAUSE_FIRST_S: Final = 0.2
 PAUSE_MAX_S: Final = 30.0
 EXIT_HOLE: Final = 70

@@ -23,10 +23,12 @@ class Topic:
     retention_ms: int | None
     schema: str | None
     about: str
+    max_message_bytes: int = (1 << 20) + 12
+    """1 MiB of value and what the broker adds to a record batch."""
 
     def config(self) -> dict[str, str]:
         """The broker-side settings that ``topics apply`` writes and a worker checks at start."""
-        wanted = {"cleanup.policy": self.cleanup, "max.message.bytes": "1048588"}
+        wanted = {"cleanup.policy": self.cleanup, "max.message.bytes": str(self.max_message_bytes)}
         if self.retention_ms is not None:
             wanted["retention.ms"] = str(self.retention_ms)
         if self.cleanup == "compact":
@@ -52,7 +54,15 @@ LINK: Final = _data("link.appended.v1", "chain -> stitch: the entries of each re
 STITCHED: Final = _data("recording.stitched.v1", "stitch -> archive: a recording's documents, by digest")
 ARCHIVED: Final = _data("recording.archived.v1", "archive -> deadline, connectors: the signed receipt", days=60)
 DEADLINE: Final = _data("deadline.changed.v1", "deadline -> anyone: tracked, at risk, met, missed, late", days=60)
-QUARANTINE: Final = _data("quarantine.v1", "any stage: an input it could not carry on, bytes kept", days=365)
+QUARANTINE: Final = Topic(
+    name="quarantine.v1",
+    cleanup="delete",
+    retention_ms=365 * DAY_MS,
+    schema="quarantine.v1",
+    about="any stage: an input it could not carry on, bytes kept",
+    # The bytes of a whole input in base64, which makes three of them four, and its headers.
+    max_message_bytes=3 << 20,
+)
 
 STATEFUL_STAGES: Final = ("continuity", "chain", "stitch", "archive", "deadline")
 STATES: Final = tuple(_state(stage) for stage in STATEFUL_STAGES)
