@@ -118,11 +118,6 @@ class SourceDeadlines:
     open: dict[RecordingId, Tracked] = field(default_factory=dict)
     finished: dict[RecordingId, Finished] = field(default_factory=dict)
 
-    @staticmethod
-    def start(source: str) -> SourceDeadlines:
-        """A source nothing was heard of yet."""
-        return SourceDeadlines(source_id=SourceId(source))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitDeadlines:

@@ -18,9 +18,9 @@ from pipeline.domain.deadline import (
     step,
     summary,
 )
-from pipeline.domain.landing import SegmentLanded
+from pipeline.domain.landing import Ends, SegmentLanded
 from pipeline.domain.policy import Policy
-from pipeline.domain.time import WallMs
+from pipeline.domain.time import MAX_WALL_MS, WallMs
 from tests.builders import RECORDING, SOURCE, T0, claimed, landed, metadata, policy, session_ended
 from tests.builders_archive import archived
 
@@ -52,7 +52,7 @@ RECEIPT = archived(source_kind="body_camera", archived_at=WallMs(DOCKED + 60_000
 def run(
     events: Sequence[SegmentLanded | Annotation | RecordingArchived], policy: Policy = POLICY
 ) -> tuple[SourceDeadlines, list[DeadlineChanged]]:
-    state = SourceDeadlines.start(SOURCE)
+    state = SourceDeadlines(source_id=SOURCE)
     changes: list[DeadlineChanged] = []
     for event in events:
         state, found = step(state, event, policy)
@@ -199,6 +199,19 @@ def test_a_wrong_clock_never_hides_a_miss(claim: int, start: int) -> None:
 
     assert (changes[0].state, changes[0].at) == ("missed", start + DAY)
     assert changes[0].cause == ("pipeline" if start == END else "clock")
+
+
+@pytest.mark.parametrize("offset_ms", [-(1 << 52), 0, 1 << 52])
+@pytest.mark.parametrize("claim", [0, MAX_WALL_MS - 1, MAX_WALL_MS])
+@pytest.mark.parametrize("ends", ["declared", "next_block", "idle"])
+def test_no_claim_is_too_absurd_to_be_tracked(claim: int, offset_ms: int, ends: Ends) -> None:
+    absurd = docked(claimed_start=claimed(claim), claimed_end=claimed(claim), clock_offset_ms=offset_ms, ends=ends)
+
+    state, changes = run([absurd, SENT])
+    _, missed = step(state, due_at(state, DOCKED + 9 * DAY)[0], POLICY)
+
+    assert states([*changes, *missed]) == ["tracked", "missed"]
+    assert missed[0].at <= DOCKED + HOUR + DAY
 
 
 def test_the_measured_clock_offset_corrects_the_claim() -> None:

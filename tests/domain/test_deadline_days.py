@@ -123,7 +123,7 @@ class Stage:
 
     def __init__(self, dice: random.Random) -> None:
         self.dice = dice
-        self.kept = codec.dump_state(SourceDeadlines.start(SOURCE))
+        self.kept = codec.dump_state(SourceDeadlines(source_id=SOURCE))
         self.past: list[Event] = []
         self.changes: list[DeadlineChanged] = []
 
