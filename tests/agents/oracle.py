@@ -195,4 +195,4 @@ class Announcer:
         self._producer.poll(0)
 
     def flush(self) -> None:
-        assert self._producer.flush(30) == 0
+        assert self._producer.flush(60) == 0

@@ -12,9 +12,16 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Final
 
 from infra.native import kafka
 from infra.native.layout import ROOT, Layout
+
+# Without the broker's own a killed broker may not come back for nine seconds: its controller still believes in it.
+SHORT_SESSIONS: Final = """group.min.session.timeout.ms=500
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+"""
 
 
 class OwnBroker:
@@ -29,7 +36,7 @@ class OwnBroker:
         self._borrow_jars()
         self._command = kafka.prepare(self._layout)[0].command
         properties = Path(self._command[-1])
-        properties.write_text(properties.read_text() + "group.min.session.timeout.ms=500\n")
+        properties.write_text(properties.read_text() + SHORT_SESSIONS)
         self.start()
         return self
 
