@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -98,3 +99,10 @@ class Table:
             rows = await intake.take(list(discover(paths)))
             await intake.end(rows, None, "tester")
             return rows
+
+
+async def eventually(is_so: Callable[[], bool], timeout_s: float = 20) -> None:
+    """Wait until *is_so*; raises ``TimeoutError``."""
+    async with asyncio.timeout(timeout_s):
+        while not is_so():  # noqa: ASYNC110  # what is waited for happens in files and other processes
+            await asyncio.sleep(0.02)
