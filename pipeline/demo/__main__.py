@@ -6,6 +6,7 @@ workers it started, leaves the stack up, and exits 1 if anything planted was not
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -45,7 +46,8 @@ def main() -> int:
     stand = Stand(folder=folder, prefix="demo", ports={"media": 19101 + offset, "ledger": 19102 + offset})
     began = time.monotonic()
     try:
-        wrong = _run(console, stand)
+        with _alone(folder):
+            wrong = _run(console, stand)
     except (StandFailed, UnbrokenError) as exc:
         console.print(f"[bold red]the demo could not be run[/]: {exc}", soft_wrap=True)
         return 2
@@ -57,6 +59,21 @@ def main() -> int:
         return 1
     console.print(f"\n[bold green]everything planted was found[/], in {time.monotonic() - began:.0f} s")
     return 0
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the stand for this process; raises :class:`StandFailed` naming the one that has it."""
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            lock.seek(0)
+            raise StandFailed(f"another demo is running (pid {lock.read() or 'unknown'}), let it end first") from exc
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def _run(console: Console, stand: Stand) -> int:

@@ -55,8 +55,9 @@ def show_recording(console: Console, report: Mapping[str, Any], locks: LockView)
         f"{locks.originals} originals and {locks.records} records, {' and '.join(locks.modes)},"
         f" {'not all for a time' if locks.retain_until_min is None else f'until {_minute(locks.retain_until_min)} or later'}",
     )
-    cause = f", {deadline['cause']}" if deadline["cause"] else ""
-    table.add_row("deadline", f"{deadline['state']}{cause}, due {_minute(deadline['at'])}")
+    cause = f", {deadline['cause']}" if deadline and deadline["cause"] else ""
+    due = f"{deadline['state']}{cause}, due {_minute(deadline['at'])}" if deadline else "not tracked yet"
+    table.add_row("deadline", due)
     console.print(table)
 
 

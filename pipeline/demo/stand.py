@@ -140,8 +140,9 @@ class Stand:
         return codes
 
     def recordings(self) -> dict[str, dict[str, Any]]:
-        """``unbroken recordings --json`` by recording id."""
-        return {report["recording_id"]: report for report in json.loads(self.call("recordings", "--json"))}
+        """``unbroken recordings --json`` by recording id; empty when a service did not answer just now (exit code 3)."""
+        said = self.call("recordings", "--json", allowed=(0, 3))
+        return {report["recording_id"]: report for report in json.loads(said or "[]")}
 
     def announce_window(self, shot: Shot) -> None:
         """Tell the product of the shot's planned pause, if it has one."""

@@ -81,7 +81,7 @@ def differences(truth: Truth, report: Mapping[str, Any] | None) -> list[str]:
         "chain closed": (True, report["chain"]["closed"]),
         "archive state": ("archived", report["archive"]["state"]),
         "lock mode": ("COMPLIANCE", report["archive"]["lock_mode"]),
-        "deadline": (truth.deadline, report["deadline"]["state"]),
+        "deadline": (truth.deadline, (report["deadline"] or {}).get("state")),
     }
     found = [f"{name}: expected {want!r}, found {got!r}" for name, (want, got) in exact.items() if want != got]
     found += _wall("started_at", truth.started_at, report["started_at"], truth.tolerance_ms)
