@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -90,6 +91,19 @@ async def test_work_in_flight_is_settled_before_partitions_are_given_away(
 
     assert custody.settled == 1
     assert commits == [{PART: 5}]
+
+
+async def test_a_message_faust_still_counts_as_unfinished_does_not_hold_up_a_rebalance(
+    app: faust.App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Message:
+        acked, refcount = False, 1
+
+    consumer, _ = consumer_of(app, FakeCustody({}), monkeypatch)
+    message = Message()
+    consumer._unacked_messages.add(message)
+
+    await asyncio.wait_for(consumer.wait_empty(), timeout=5)
 
 
 async def test_reading_goes_back_to_where_state_stands(app: faust.App, monkeypatch: pytest.MonkeyPatch) -> None:
