@@ -104,7 +104,7 @@ class Recording(NamedTuple):
 
     ``kind`` and ``unit`` are ``None`` until its first segment; ``held`` keeps annotations that came before. ``findings``:
     the files' own, and duplicates, at most :data:`MAX_FINDINGS`; ``kinds`` counts all of them by level and kind.
-    ``untimed``: timed media without usable stamps. ``block_end``: the end of a continuous camera's block.
+    ``untimed``: files of timed media in which something has no usable stamps; ``brief``: files too short to be judged alone. ``block_end``: the end of a continuous camera's block.
     ``closed``: why it ended, ``None`` while open; ``closed_at``: the position of its end.
     """
 
@@ -118,6 +118,7 @@ class Recording(NamedTuple):
     bytes: int = 0
     timed: int = 0
     untimed: int = 0
+    brief: int = 0
     unreadable: int = 0
     first_received_at: WallMs = _NEVER
     last_received_at: WallMs = _NEVER
@@ -146,6 +147,7 @@ def admit(
     files = _own_findings(probed, placed, duplicate)
     lasting = [finding for finding in files if finding.kind != "gap" or placed is None or finding.from_ms is None]
     counted = facts.media == "timed" and not duplicate
+    doubt = _doubt(probed) if counted else None
     recording = _with_findings(recording, lasting)._replace(
         kind=landed.source_kind,
         unit=landed.unit,
@@ -154,7 +156,8 @@ def admit(
         segments=recording.segments + 1,
         bytes=recording.bytes + landed.object.size_bytes,
         timed=recording.timed + counted,
-        untimed=recording.untimed + (counted and not has_stamps(probed)),
+        untimed=recording.untimed + (doubt == "untimed"),
+        brief=recording.brief + (doubt == "brief"),
         unreadable=recording.unreadable + (facts.media == "unreadable"),
         first_received_at=min(recording.first_received_at or landed.received_at, landed.received_at),
         last_received_at=max(recording.last_received_at, landed.received_at),
@@ -164,6 +167,14 @@ def admit(
     findings = (*files, *_arisen(probed, placed), *([skipped] if skipped else []))
     start, end = (placed.start, placed.end) if placed else (None, None)
     return recording, JudgedSegment(probed=probed, start=start, end=end, duplicate=duplicate, findings=findings)
+
+
+def _doubt(probed: SegmentProbed) -> Literal["untimed", "brief"] | None:
+    """What keeps a file from being tested: no usable times in it or in one of its streams, or hardly a frame."""
+    found = [finding for finding in probed.facts.findings if finding.kind == "not_testable"]
+    if not has_stamps(probed) or any(item.stream is not None or item.evidence == "totals" for item in found):
+        return "untimed"
+    return "brief" if found else None
 
 
 def _own_findings(probed: SegmentProbed, placed: Arrival | None, duplicate: bool) -> list[Finding]:
@@ -378,14 +389,17 @@ def _verdict(recording: Recording, gaps: tuple[Gap, ...], findings: tuple[Findin
     if "degradation" in levels:
         return "degraded"
     apart = recording.timeline.unplaced and recording.timed > 1
-    return "not_testable" if not recording.timed or recording.untimed or apart else "continuous"
+    testable = recording.timed > recording.brief and not recording.untimed and not apart
+    return "continuous" if testable else "not_testable"
 
 
 def _not_testable(recording: Recording) -> Finding:
     if not recording.timed:
         found = "only files without a time line"
     elif recording.untimed:
-        found = f"{recording.untimed} files without time stamps"
+        found = f"{recording.untimed} files without usable time stamps"
+    elif recording.timed == recording.brief:
+        found = "too few frames to know their rate"
     else:
         found = f"{recording.timeline.unplaced} of {recording.timed} files that nothing places in time"
     return Finding(kind="not_testable", level="note", evidence="none", expected="media with time stamps", found=found)

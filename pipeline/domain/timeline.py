@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from pipeline.domain.media import MPEG_TS_WRAP
@@ -129,22 +130,32 @@ class Arrival(NamedTuple):
 
 def claim_of(probed: SegmentProbed) -> ClaimedTime | None:
     """The wall time of the segment's first sample, on our clock, from the claim most to be believed; ``None`` if no
-    claim is plausible. A file system's time is the last resort: it tells when writing ended or a copy was made."""
+    claim is plausible. A file system's time is the last resort, and tells when writing ended: the file begins its length
+    before it."""
     landed = probed.landed
     claims = []
     if landed.claimed_start is not None:
-        at = landed.claimed_start.at - (landed.clock_offset_ms or 0)
-        claims.append(
-            ClaimedTime(at=WallMs(at), origin=landed.claimed_start.origin, error_ms=landed.claimed_start.error_ms)
-        )
+        claims.append(_moved(landed.claimed_start, -(landed.clock_offset_ms or 0)))
+    if landed.claimed_end is not None:
+        claims.append(_moved(landed.claimed_end, -(landed.clock_offset_ms or 0) - _length_ms(probed)))
     claims += [
         ClaimedTime(at=WallMs(identity.ntp_ns // 1_000_000), origin="media", error_ms=1000)
         for identity in probed.facts.identities
     ]
     claims += sorted(probed.facts.clocks, key=lambda clock: (clock.error_ms, clock.at))
+    own = [claim for claim in claims if claim.origin != "file_system"]
+    dated = [_moved(claim, -_length_ms(probed)) for claim in claims if claim.origin == "file_system"]
     latest = landed.received_at + _PLAUSIBLE_AHEAD_MS
-    claims = [claim for claim in claims if _PLAUSIBLE_FROM <= claim.at <= latest]
-    return next((claim for claim in claims if claim.origin != "file_system"), claims[0] if claims else None)
+    return next((claim for claim in (*own, *dated) if _PLAUSIBLE_FROM <= claim.at <= latest), None)
+
+
+def _moved(claim: ClaimedTime, by_ms: int) -> ClaimedTime:
+    return claim if by_ms == 0 else replace(claim, at=WallMs(claim.at + by_ms))
+
+
+def _length_ms(probed: SegmentProbed) -> int:
+    extents = _extents(probed.facts.streams)
+    return (max(hi for _, _, hi in extents) - min(lo for _, lo, _ in extents)) // TICKS_PER_MS if extents else 0
 
 
 def has_stamps(probed: SegmentProbed) -> bool:

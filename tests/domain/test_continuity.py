@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.continuity import Judged, RecordingEnded, SourceState, idle_ends, step
 from pipeline.domain.errors import HistoryMissing
+from pipeline.domain.findings import Finding
 from pipeline.domain.identity import RecordingId
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.time import WallMs
@@ -477,6 +478,13 @@ def test_files_that_nothing_places_are_not_called_continuous() -> None:
     told = account(mp4(0, claimed_start=None), mp4(1, claimed_start=None))
 
     assert (told.verdict, kinds(told), told.covered_ms) == ("not_testable", ["not_testable"], 20_000)
+
+
+def test_a_hardly_begun_last_file_spoils_no_verdict() -> None:
+    brief = Finding(kind="not_testable", level="note", evidence="none", expected="frames", found="2 frames")
+    short = mp4(1, 80, brief)
+
+    assert (account(mp4(0), short).verdict, account(short).verdict) == ("continuous", "not_testable")
 
 
 def test_one_file_without_a_clock_is_whole_in_itself() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.domain.account import Account, Gap
-from pipeline.domain.findings import Finding
+from pipeline.domain.findings import Evidence, Finding
 from pipeline.domain.policy import Policy
 from pipeline.domain.recording import DIGEST_CHARS, MAX_DIGESTS, Recording, Said, admit, gaps_of, holds
 from pipeline.domain.time import WallMs
@@ -124,3 +124,20 @@ def test_a_plan_needs_no_voice() -> None:
     found = gaps_of(Recording(kind="body_camera"), gap(10_000, 20_000), (said(0, 30_000, "charging"),), POLICY)
 
     assert [item.state for item in found] == ["explained"]
+
+
+@pytest.mark.parametrize(
+    ("stream", "evidence", "untimed", "brief"),
+    [(None, "totals", 1, 0), (1, "none", 1, 0), (None, "none", 0, 1)],
+    ids=["counted frames", "a stream without stamps", "too few frames"],
+)
+def test_what_the_probe_could_not_test_is_not_vouched_for(
+    stream: int | None, evidence: Evidence, untimed: int, brief: int
+) -> None:
+    doubt = Finding(
+        kind="not_testable", level="note", evidence=evidence, expected="stamps", found="none", stream=stream
+    )
+
+    recording, _ = admit(Recording(), mp4(0, 10_000, doubt), POLICY)
+
+    assert (recording.timed, recording.untimed, recording.brief) == (1, untimed, brief)

@@ -69,6 +69,15 @@ def test_a_file_systems_time_is_the_last_resort() -> None:
     assert (claim.at, claim.origin) == (T0 + 7, "container")
 
 
+def test_a_file_systems_time_is_when_writing_ended() -> None:
+    ended = claim_of(mp4(0, 30_000, claimed_start=claimed(T0 + 30_000, 2000, "file_system")))
+    said = claim_of(mp4(0, 30_000, claimed_start=None, claimed_end=claimed(T0 + 30_000)))
+
+    assert ended is not None
+    assert said is not None
+    assert (ended.at, said.at) == (T0, T0)
+
+
 @pytest.mark.parametrize(("ahead_ms", "plausible"), [(86_399_999, True), (86_400_000, True), (86_400_001, False)])
 def test_a_claim_from_the_future_is_no_position(ahead_ms: int, plausible: bool) -> None:
     segment = mp4(0, claimed_start=claimed(T0 + ahead_ms), received_at=T0)
