@@ -260,10 +260,14 @@ def _session_ended(state: SourceState, annotation: Annotation, policy: Policy) -
         return _end(state, name, "idle", policy)
     if annotation.annotation_id in recording.seen:
         return state, ()
+    expected = max(recording.expected or 0, ended.expected_segments or 0)
+    outstanding = (
+        not recording.closed or recording.segments < expected
+    )  # the end may overtake the segments it announces
     recording = recording._replace(
         seen=(*recording.seen, annotation.annotation_id)[-MAX_SEEN:],
-        expected=max(recording.expected or 0, ended.expected_segments or 0) or None,
-        pending=None if recording.closed else ended.reason,
+        expected=expected or None,
+        pending=ended.reason if outstanding else recording.pending,
     )
     state = _keep(replace(state, source_id=annotation.source_id), name, recording)
     return _end_if_complete(state, name, policy)
@@ -337,8 +341,13 @@ def _close(state: SourceState, name: str, reason: EndReason, policy: Policy) -> 
     more = list(_announcement_findings(state, name))
     ended = tell(RecordingId(name), state.source_id, recording, told, reason, state.windows, more, policy)
     state, items = _say(state, RecordingId(name), [ended])
+    complete = recording.segments >= (recording.expected or 0)
     closed = recording._replace(
-        revision=ended.revision, reason=reason, pending=None, closed=True, closed_at=state.position
+        revision=ended.revision,
+        reason=reason,
+        pending=None if complete else recording.pending,
+        closed=True,
+        closed_at=state.position,
     )
     return _prune(_keep(state, name, closed), policy), items
 

@@ -103,7 +103,8 @@ class Timeline(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """Where one segment says it is. ``at``: position of its first sample; streams and holes are relative to it."""
+    """Where one segment says it is. ``at``: position of its first picture (or sample, without pictures), which is what a
+    claimed start means; streams and holes are relative to it."""
 
     clock: str
     at: int
@@ -169,18 +170,20 @@ def locate(probed: SegmentProbed) -> Placed | None:
     claim = claim_of(probed)
     if not streams or claim is None:
         return None
-    first = min(lo for _, lo, _ in streams)
+    extents = {name: lo for name, lo, _ in streams}
+    first = extents[reference(extents)]
+    lead = first - min(extents.values())  # recorders cut at a key frame, and the sound of that moment began before it
     spread = tuple((name, lo - first, hi - first) for name, lo, hi in streams)
     wall = claim.at * TICKS_PER_MS
     holes = tuple(
-        (finding.from_ms * TICKS_PER_MS, finding.to_ms * TICKS_PER_MS)
+        (finding.from_ms * TICKS_PER_MS - lead, finding.to_ms * TICKS_PER_MS - lead)
         for finding in probed.facts.findings
         if finding.kind == "gap" and finding.from_ms is not None and finding.to_ms is not None
     )
     clock, at, number = "wall", wall, None
     if probed.facts.identities:
         identity = probed.facts.identities[0]
-        clock, at, number = f"mtxi:{identity.stream_id}", identity.dts_ns * 9 // 100_000, identity.number
+        clock, at, number = f"mtxi:{identity.stream_id}", identity.dts_ns * 9 // 100_000 + lead, identity.number
     elif probed.facts.container == "mpegts":
         clock, at = "ts", wall - (wall - first) % MPEG_TS_WRAP
     return Placed(clock, at, wall - at, claim.error_ms * TICKS_PER_MS, spread, holes, number)
@@ -412,7 +415,7 @@ def _first_arrival(placed: Placed) -> Arrival:
     return Arrival(start, WallMs(start + placed.length // TICKS_PER_MS))
 
 
-def reference(streams: Mapping[str, tuple[Span, ...]]) -> str:
+def reference(streams: Mapping[str, object]) -> str:
     """The stream whose frames size a gap: the first video stream, else the first there is."""
     return "video0" if "video0" in streams else min(streams)
 

@@ -293,6 +293,27 @@ def test_a_segment_after_the_end_reopens_and_fills_its_gap() -> None:
     ]
 
 
+def test_an_end_that_overtakes_its_late_segment_is_given_when_it_comes() -> None:
+    one, two, late = probed(0), probed(2, announcement=2), probed(1, announcement=3)
+
+    _, judged = fold([one, two, session_ended(expected=2), session_ended("end-2", expected=3), metadata(), late])
+
+    assert [(ended.revision, ended.segments) for ended in ends(judged)] == [(1, 2), (2, 2), (3, 3)]
+    assert judged[-1].kind == "ended"
+
+
+def test_a_segment_missed_at_the_idle_end_ends_its_recording_anew_when_it_comes() -> None:
+    state, _ = fold([probed(0), session_ended(expected=2)])
+    (idle,) = idle_ends(state, WallMs(T0 + SEGMENT_MS + 500 + POLICY.idle_end_s * 1000), POLICY)
+
+    _, judged = fold([idle, probed(1)], state)
+
+    assert [(ended.revision, ended.verdict, ended.segments) for ended in ends(judged)] == [
+        (1, "degraded", 1),
+        (2, "continuous", 2),
+    ]
+
+
 def test_case_data_after_the_end_make_a_new_revision_at_once() -> None:
     _, judged = fold([probed(0), session_ended(), metadata()])
 
