@@ -61,6 +61,13 @@ class Swarm:
         """Everything the workers have written so far."""
         return "\n".join(path.read_text(errors="replace") for path in sorted(self._folder.glob("worker-*.log")))
 
+    def wait_for(self, words: str, times: int, seconds: float = 60) -> None:
+        """Wait until the logs hold *words* that often."""
+        deadline = time.monotonic() + seconds
+        while self.log().count(words) < times:
+            assert time.monotonic() < deadline, f"{words!r} not {times} times in the logs within {seconds} s"
+            time.sleep(0.2)
+
     def _reap(self, number: int) -> int:
         process, out = self._running.pop(number)
         try:

@@ -73,7 +73,7 @@ def test_workers_that_come_and_go_politely_lose_double_and_reorder_nothing(
     with Swarm(broker.bootstrap, names.prefix, folder) as swarm:
         swarm.start(0)
         with load(broker, names, per_s=600) as announcer:
-            time.sleep(4)
+            swarm.wait_for("state.loaded", 1)
             stops = []
             for number in (1, 2):
                 swarm.start(number)
@@ -96,8 +96,9 @@ def test_a_broker_killed_and_restarted_under_load_costs_time_only(
         swarm.start(0)
         swarm.start(1)
         with load(broker, names, per_s=600) as announcer:
+            swarm.wait_for("state.loaded", 2)
             for _ in range(2):
-                time.sleep(5)
+                time.sleep(4)
                 broker.kill()
                 time.sleep(2)
                 broker.start()
@@ -119,7 +120,7 @@ def test_a_worker_paused_past_its_session_does_no_harm_when_it_wakes(
         swarm.start(0)
         swarm.start(1)
         with load(broker, names, per_s=600) as announcer:
-            time.sleep(4)
+            swarm.wait_for("state.loaded", 2)
             for _ in range(3):
                 sleeper = dice.randrange(2)
                 swarm.signal(sleeper, signal.SIGSTOP)
