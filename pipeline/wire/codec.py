@@ -37,10 +37,7 @@ __all__ = ["decode", "dump_state", "encode", "encode_quarantined", "event_topic"
 
 T = TypeVar("T")
 
-MAX_VALUE_BYTES: Final = 1 << 20
-"""What one message may weigh; the topics' ``max.message.bytes`` is this plus a record's own overhead."""
-MAX_QUARANTINED_BYTES: Final = 2 * MAX_VALUE_BYTES
-"""A quarantined input may weigh more: base64 makes the bytes it keeps a third longer."""
+_MAX_BYTES: Final = {topic.name: topic.max_value_bytes for topic in topics.DATA}
 
 
 def encode(event: Event) -> bytes:
@@ -123,7 +120,7 @@ _DECODERS: Final = {name: msgspec.json.Decoder(kind, dec_hook=_read) for name, k
 
 
 def _check_size(topic: str, value: bytes) -> None:
-    limit = MAX_QUARANTINED_BYTES if topic == topics.QUARANTINE.name else MAX_VALUE_BYTES
+    limit = _MAX_BYTES[topic]
     if len(value) > limit:
         raise Malformed(f"{topic}: expected at most {limit} bytes, found {len(value)}")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 DAY_MS: Final = 24 * 3600 * 1000
+OVERHEAD_BYTES: Final = 64 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +24,12 @@ class Topic:
     retention_ms: int | None
     schema: str | None
     about: str
-    max_message_bytes: int = (1 << 20) + 12
-    """1 MiB of value and what the broker adds to a record batch."""
+    max_value_bytes: int = 1 << 20
+    """What one message may weigh; the broker is allowed a little more, for key, headers and batch."""
 
     def config(self) -> dict[str, str]:
         """The broker-side settings that ``topics apply`` writes and a worker checks at start."""
-        wanted = {"cleanup.policy": self.cleanup, "max.message.bytes": str(self.max_message_bytes)}
+        wanted = {"cleanup.policy": self.cleanup, "max.message.bytes": str(self.max_value_bytes + OVERHEAD_BYTES)}
         if self.retention_ms is not None:
             wanted["retention.ms"] = str(self.retention_ms)
         if self.cleanup == "compact":
@@ -36,8 +37,15 @@ class Topic:
         return wanted
 
 
-def _data(name: str, about: str, days: int = 14) -> Topic:
-    return Topic(name=name, cleanup="delete", retention_ms=days * DAY_MS, schema=name, about=about)
+def _data(name: str, about: str, days: int = 14, max_value_bytes: int = 1 << 20) -> Topic:
+    return Topic(
+        name=name,
+        cleanup="delete",
+        retention_ms=days * DAY_MS,
+        schema=name,
+        about=about,
+        max_value_bytes=max_value_bytes,
+    )
 
 
 def _state(stage: str) -> Topic:
@@ -48,11 +56,24 @@ def _state(stage: str) -> Topic:
 
 LANDED: Final = _data("segment.landed.v1", "connector -> probe, deadline: a segment's bytes are in the store")
 PROBED: Final = _data("segment.probed.v1", "probe -> continuity: what the bytes themselves say")
-JUDGED: Final = _data("segment.judged.v1", "continuity -> chain: a source's single ordered history")
+ACCOUNT_BYTES: Final = 4 << 20
+"""An account lists every interruption: some 15,000 of them, more than a bad camera makes in an hour."""
+JUDGED: Final = _data(
+    "segment.judged.v1", "continuity -> chain: a source's single ordered history", max_value_bytes=ACCOUNT_BYTES
+)
 ANNOTATION: Final = _data("annotation.made.v1", "people, connectors, timers -> continuity, deadline", days=60)
-LINK: Final = _data("link.appended.v1", "chain -> stitch: the entries of each recording's hash chain")
-STITCHED: Final = _data("recording.stitched.v1", "stitch -> archive: a recording's documents, by digest")
-ARCHIVED: Final = _data("recording.archived.v1", "archive -> deadline, connectors: the signed receipt", days=60)
+LINK: Final = _data(
+    "link.appended.v1", "chain -> stitch: the entries of each recording's hash chain", max_value_bytes=ACCOUNT_BYTES
+)
+STITCHED: Final = _data(
+    "recording.stitched.v1", "stitch -> archive: a recording's documents, by digest", max_value_bytes=ACCOUNT_BYTES
+)
+ARCHIVED: Final = _data(
+    "recording.archived.v1",
+    "archive -> deadline, connectors: the signed receipt",
+    days=60,
+    max_value_bytes=ACCOUNT_BYTES,
+)
 DEADLINE: Final = _data("deadline.changed.v1", "deadline -> anyone: tracked, at risk, met, missed, late", days=60)
 QUARANTINE: Final = Topic(
     name="quarantine.v1",
@@ -61,7 +82,7 @@ QUARANTINE: Final = Topic(
     schema="quarantine.v1",
     about="any stage: an input it could not carry on, bytes kept",
     # The bytes of a whole input in base64, which makes three of them four, and its headers.
-    max_message_bytes=3 << 20,
+    max_value_bytes=2 << 20,
 )
 
 STATEFUL_STAGES: Final = ("continuity", "chain", "stitch", "archive", "deadline")

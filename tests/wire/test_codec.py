@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipeline.domain.errors import Malformed, UnsupportedVersion
 from pipeline.domain.quarantine import Quarantined
 from pipeline.domain.time import MAX_WALL_MS, Nanos, WallMs
-from pipeline.wire import codec
+from pipeline.wire import codec, topics
 from pipeline.wire.events import TYPES, Headers
 from tests.builders import T0, annotation, landed, mtxi, probed
 
@@ -99,7 +99,7 @@ def test_deep_nesting_is_refused_or_read_and_never_overflows(depth: int) -> None
 
 @pytest.mark.parametrize(("more", "fits"), [(-1, True), (0, True), (1, False)])
 def test_a_message_may_weigh_a_mebibyte(more: int, fits: bool) -> None:
-    value = GOOD[:-1] + b" " * (codec.MAX_VALUE_BYTES - len(GOOD) + more) + b"}"
+    value = GOOD[:-1] + b" " * (topics.LANDED.max_value_bytes - len(GOOD) + more) + b"}"
 
     if fits:
         assert codec.decode(TOPIC, value) == landed()
@@ -133,7 +133,7 @@ def test_sixteen_digits_in_a_name_are_no_number() -> None:
         landed(sequence=2**53),
         landed(received_at=WallMs(-1)),
         landed(received_at=WallMs(MAX_WALL_MS + 1)),
-        landed(original_name="x" * codec.MAX_VALUE_BYTES),
+        landed(original_name="x" * topics.LANDED.max_value_bytes),
     ],
     ids=["undecodable name", "huge integer", "before 1970", "after 9999", "too heavy"],
 )
@@ -210,12 +210,12 @@ def quarantined(value: bytes) -> Quarantined:
 
 
 def test_a_quarantined_input_keeps_its_bytes_and_headers_whatever_they_are() -> None:
-    item = quarantined(b"\xff" * codec.MAX_VALUE_BYTES)
+    item = quarantined(b"\xff" * topics.LANDED.max_value_bytes)
 
     value = codec.encode_quarantined(item, (("ce_type", b"\x00\xff"), ("ce_type", b"")))
 
     kept = codec.decode("quarantine.v1", value)
-    assert base64.b64decode(kept.value_base64) == b"\xff" * codec.MAX_VALUE_BYTES
+    assert base64.b64decode(kept.value_base64) == b"\xff" * topics.LANDED.max_value_bytes
     assert [(name, base64.b64decode(raw)) for name, raw in kept.headers_base64] == [
         ("ce_type", b"\x00\xff"),
         ("ce_type", b""),
