@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -36,13 +37,16 @@ def encoded_masters(cache: Path) -> Path:
     folder = cache / f"footage-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]}"
     if folder.is_dir():
         return folder
-    work = folder.with_suffix(".part")
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    cache.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=cache, prefix="encoding-"))
     with ThreadPoolExecutor(max_workers=2) as pool:
         for job in [pool.submit(encode, work) for encode in (_hall_1, _hall_2, _body, _small)]:
             job.result()
-    return work.rename(folder)
+    try:
+        return work.rename(folder)
+    except OSError:  # somebody else made the same at the same time
+        shutil.rmtree(work)
+        return folder
 
 
 def _hall_1(folder: Path) -> None:

@@ -16,6 +16,7 @@ from pipeline.demo.footage import Shot
 from pipeline.demo.masters import encoded_masters
 from pipeline.demo.truth import differences
 from pipeline.domain.time import WallMs, from_rfc3339
+from pipeline.settings import Settings
 from tests.demo.reports import report_of
 
 NOW = from_rfc3339("2026-11-24T08:07:31.500Z")
@@ -23,8 +24,8 @@ _TICKS_33 = 1 << 33
 
 
 @pytest.fixture(scope="session")
-def masters(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return encoded_masters(tmp_path_factory.mktemp("masters"))
+def masters() -> Path:
+    return encoded_masters(Settings().state / "demo")
 
 
 @pytest.fixture(scope="session")

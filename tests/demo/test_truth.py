@@ -24,6 +24,7 @@ from pipeline.domain.policy import Policy
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.time import WallMs
 from pipeline.policy import load_policy
+from pipeline.settings import Settings
 from pipeline.wire.reports import Chained, Reported, recording_report
 
 NOW = WallMs(time.time_ns() // 1_000_000)
@@ -32,7 +33,7 @@ NOW = WallMs(time.time_ns() // 1_000_000)
 @pytest.fixture(scope="module")
 def shots(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shot, ...]:
     folder = tmp_path_factory.mktemp("truth")
-    return shoot(encoded_masters(folder), folder / "run", NOW, "t3st")
+    return shoot(encoded_masters(Settings().state / "demo"), folder, NOW, "t3st")
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_the_truth_follows_from_the_bytes_in_any_order_of_arrival(
             report = recording_report(known)
             # What the stages after continuity add is not asked here.
             report["archive"] |= {"state": "archived", "lock_mode": "COMPLIANCE"}
-            report["deadline"] |= {"state": truth.deadline}
+            report["deadline"] = {"state": truth.deadline}
             if lines := differences(truth, report):
                 wrong[truth.recording_id] = lines
 

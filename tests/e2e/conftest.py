@@ -16,6 +16,7 @@ from pipeline.demo.footage import Shot, shoot
 from pipeline.demo.masters import encoded_masters
 from pipeline.demo.stand import Stand
 from pipeline.domain.time import WallMs
+from pipeline.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = {"media": 19131, "ledger": 19132}
@@ -49,8 +50,8 @@ def working(stand: Stand) -> Stand:
 
 
 @pytest.fixture(scope="session")
-def masters(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return encoded_masters(tmp_path_factory.mktemp("masters"))
+def masters() -> Path:
+    return encoded_masters(Settings().state / "demo")
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
+from pipeline.adapters.kafka_log import read_topic
 from pipeline.demo.footage import Shot
 from pipeline.demo.stand import Stand
 from pipeline.demo.truth import differences
-from pipeline.domain.time import WallMs
 from pipeline.wire import topics
 from tests.e2e.conftest import Film
 
@@ -124,26 +124,6 @@ async def _produce(stand: Stand, messages: Sequence[tuple[bytes, bytes | None, t
 
 async def _quarantined(stand: Stand, key: bytes) -> list[dict[str, Any]]:
     """What the quarantine topic holds of one key, in order."""
-    name = stand.settings().topic(topics.QUARANTINE.name)
-    consumer = AIOKafkaConsumer(bootstrap_servers=stand.settings().kafka, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        partitions = [
-            TopicPartition(name, number)
-            for number in consumer.partitions_for_topic(name) or await _known(consumer, name)
-        ]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        found = []
-        while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                found += [record for record in records if record.key == key]
-        return [json.loads(record.value) for record in sorted(found, key=lambda record: WallMs(record.timestamp))]
-    finally:
-        await consumer.stop()
-
-
-async def _known(consumer: AIOKafkaConsumer, name: str) -> set[int]:
-    await consumer.topics()
-    return set(consumer.partitions_for_topic(name) or ())
+    settings = stand.settings()
+    records = await read_topic(settings.kafka, settings.topic(topics.QUARANTINE.name), settings.topic_partitions)
+    return [json.loads(record.value) for record in records if record.key == key and record.value is not None]
