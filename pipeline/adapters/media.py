@@ -59,7 +59,11 @@ def _read_bmff(path: Path, file: BinaryIO, size_bytes: int) -> FileReading:
         what = skeleton.truncation.found if skeleton.truncation else "the file ends before it"
         raise MediaUnreadable(f"no index (moov): the recorder did not finish the file; {what}")
     reading = media_av.read(path, reader="isobmff+pyav")
-    return replace(_truncated(reading, skeleton.truncation), identities=skeleton.identities)
+    return replace(
+        _truncated(reading, skeleton.truncation),
+        container="fmp4" if skeleton.fragmented else reading.container,
+        identities=skeleton.identities,
+    )
 
 
 def _truncated(reading: FileReading, truncation: Truncation | None) -> FileReading:

@@ -74,7 +74,7 @@ def read(path: Path, reader: str = "pyav") -> FileReading:
     with container:
         columns: dict[int, _Column] = {stream.index: _column(stream) for stream in container.streams}
         stopped = _demux(container, columns)
-        name = container.format.name
+        name = _container(container.format.name)
         return FileReading(
             container=name,
             reader=reader,
@@ -85,6 +85,12 @@ def read(path: Path, reader: str = "pyav") -> FileReading:
             truncation=Truncation(expected="packets to the end of the file", found=stopped) if stopped else None,
             clocks=_clocks(container.metadata),
         )
+
+
+def _container(format_name: str) -> str:
+    """One word for the container: the library lists every name of a family of formats."""
+    first = format_name.partition(",")[0]
+    return "mp4" if first == "mov" else first
 
 
 def reason(exc: BaseException) -> str:

@@ -28,7 +28,7 @@ class AdtsFrames:
         self._since = 0
 
     def feed(self, payload: bytes, begins: bool) -> None:
-        """The next transport payload; *begins*: it starts with a PES header."""
+        """The next transport payload; *begins*: it starts with a PES header. :meth:`walk` then reads what has come."""
         if begins and payload[:3] == _NAL_START and len(payload) >= 14:
             time = None
             if payload[7] & 0x80:
@@ -39,43 +39,38 @@ class AdtsFrames:
         elif not self._marks and self._base is None:
             return  # before the first PES packet nothing has a time
         self._buffer += payload
-        self._walk(last=False)
 
-    def end(self) -> None:
-        """No more payload: what is left counts as a frame when its header is whole."""
-        self._walk(last=True)
-
-    def _walk(self, *, last: bool) -> None:
-        at, data = 0, self._buffer
-        while at + 7 <= len(data):
-            length = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
-            rate = data[at + 2] >> 2 & 15
-            if data[at] != 0xFF or data[at + 1] & 0xF6 != 0xF0 or length < 7 or rate >= len(_RATES_HZ):
+    def walk(self, *, last: bool) -> None:
+        """Read the frames that are whole; the *last* time also one of which only the header is."""
+        at, data, size = 0, self._buffer, len(self._buffer)
+        while at + 7 <= size:
+            second, third, fourth = data[at + 1], data[at + 2], data[at + 3]
+            length = (fourth & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
+            rate = third >> 2 & 15
+            if data[at] != 0xFF or second & 0xF6 != 0xF0 or length < 7 or rate >= len(_RATES_HZ):
                 at = data.find(b"\xff", at + 1)
                 if at < 0:
-                    at = len(data)
+                    at = size
                 continue
-            if at + length > len(data) and not last:
+            if at + length > size and not last:
                 break
-            self._frame(self._passed + at, _RATES_HZ[rate], (data[at + 2] & 1) << 2 | data[at + 3] >> 6)
+            self._frame(self._passed + at, _RATES_HZ[rate], (third & 1) << 2 | fourth >> 6)
             at += length
-        at = min(at, len(data))
+        at = min(at, size)
         del data[:at]
         self._passed += at
 
     def _frame(self, position: int, rate_hz: int, channels: int) -> None:
-        if not self.format:
-            self.format = f"{rate_hz} Hz {8 if channels == 7 else channels} ch"
-        timed = False
+        self._since += 1
         while self._marks and self._marks[0][0] <= position:
             _, time = self._marks.popleft()
             if time is not None:
-                self._base, self._since, timed = time, 0, True
+                self._base, self._since = time, 0
         if self._base is None:
             self.untimed += 1
             return
-        if not timed:
-            self._since += 1
+        if not self.format:
+            self.format = f"{rate_hz} Hz {8 if channels == 7 else channels} ch"
         self.times.append((self._base + self._since * _FRAME_SAMPLES * 90_000 // rate_hz) % MPEG_TS_WRAP)
 
 

@@ -65,7 +65,9 @@ class BandIdentity:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFacts:
     """What one pass over the bytes found. ``clocks``: every wall time the file states, each with its origin and error;
-    they disagree in real files and all are kept. ``reader``: who read it (``pyav``, ``ts``, ``isobmff+pyav``...)."""
+    they disagree in real files and all are kept. ``container``: one word (``mpegts``, ``mp4`` for its whole family, ``fmp4``
+    when fragmented, ``matroska``, ``avi``, ``jpeg``...). ``reader``: who read it (``pyav``, ``ts``, ``isobmff+pyav``...),
+    and why not the reader meant for it."""
 
     media: MediaKind
     container: str

@@ -39,6 +39,21 @@ def the(found: MediaFacts, kind: str) -> Finding:
 # Whole files.
 
 
+@pytest.mark.parametrize(
+    ("name", "container"),
+    [
+        ("film.ts", "mpegts"),
+        ("film.mp4", "mp4"),
+        ("film.mov", "mp4"),
+        ("fragments.mp4", "fmp4"),
+        ("film.mkv", "matroska"),
+        ("film.avi", "avi"),
+    ],
+)
+def test_a_container_has_one_word(films: Path, name: str, container: str) -> None:
+    assert facts(films / name).container == container
+
+
 @pytest.mark.parametrize("name", TIMED)
 def test_a_whole_film_is_without_loss_in_every_container(films: Path, name: str) -> None:
     found = facts(films / name)
@@ -90,6 +105,26 @@ def test_a_rate_that_changes_in_the_middle_is_no_hole(tmp_path: Path) -> None:
     clips.ffmpeg("-f", "concat", "-safe", "0", "-i", str(listing), "-c", "copy", str(whole))
 
     assert serious(facts(whole)) == []
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+def test_a_rate_that_varies_has_no_interruption(tmp_path: Path, suffix: str) -> None:
+    """Two frames in five left out for ever, as a camera does that records what moves."""
+    path = tmp_path / f"film.{suffix}"
+    clips.ffmpeg(
+        *clips.PICTURE, "-t", "10", "-vf", "select='not(eq(mod(n,5),2)+eq(mod(n,5),3))'", "-fps_mode", "vfr",
+        *clips.B_FRAMES, str(path),
+    )  # fmt: skip
+
+    assert serious(facts(path)) == []
+
+
+def test_sound_before_the_start_of_an_edit_list_is_no_finding(films: Path, tmp_path: Path) -> None:
+    """AAC begins with samples that only warm the decoder up; the edit list leaves them out."""
+    trimmed = tmp_path / "trimmed.mp4"
+    clips.ffmpeg("-ss", "1.5", "-i", str(films / "film.mp4"), "-c", "copy", str(trimmed))
+
+    assert serious(facts(trimmed)) == []
 
 
 def test_an_open_group_cut_at_both_ends_shows_no_loss(films: Path, tmp_path: Path) -> None:
