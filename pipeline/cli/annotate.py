@@ -1,4 +1,4 @@
-"""``unbroken annotate describe|explain|end|schedule``: what a person says about a recording, sent as it is said.
+"""``unbroken describe|explain|end|schedule``: what a person says about a recording, sent as it is said.
 
 Annotations are never edited: saying something again, differently, is a new statement beside the old one.
 """
@@ -54,13 +54,9 @@ Voice = Annotated[int | None, typer.Option(parser=_instant, metavar="TIME", help
 
 
 def register(app: typer.Typer) -> None:
-    """Add the ``annotate`` group."""
-    group = typer.Typer(
-        help="Say something about a recording or source: case data, reasons, ends.", no_args_is_help=True
-    )
+    """Add ``describe``, ``explain``, ``end`` and ``schedule``."""
     for command in (describe, explain, end, schedule):
-        group.command(command.__name__)(command)
-    app.add_typer(group, name="annotate")
+        app.command(command.__name__)(command)
 
 
 def describe(

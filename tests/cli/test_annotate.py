@@ -26,7 +26,7 @@ def _run(*arguments: str) -> tuple[int, str]:
     app = typer.Typer()
     annotate.register(app)
     app.command("other")(lambda: None)
-    result = CliRunner().invoke(app, ["annotate", *arguments])
+    result = CliRunner().invoke(app, [*arguments])
     return result.exit_code, " ".join(result.output.split())
 
 
