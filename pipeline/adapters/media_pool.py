@@ -2,7 +2,8 @@
 
 Each place of the pool has one spawned process and reads one file at a time. A process that crashes, hangs or asks for too
 much memory costs the file it was reading, nothing else: it is killed, the job ends with ``ProbeDied``, and the place
-gets a new process. Processes are renewed after some files, so that a leak cannot grow. A process whose parent died ends
+gets a new process. Blame is fair: when a process dies that has read other files before, the file is read once more in
+a new one, so that neither an earlier file's damage nor grown memory counts against it. Processes are renewed after some files, so that a leak cannot grow. A process whose parent died ends
 itself: it sees its pipe closed, and an alarm ends one that hangs.
 """
 
@@ -62,7 +63,7 @@ class MediaPool:
         """End every process; jobs under way end with ``ProbeDied``."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         for place in self._all:
-            place.kill()
+            place.close()
         self._threads.shutdown(wait=True)
 
     def _run(self, path: Path, tolerance: Tolerance) -> MediaFacts:
@@ -81,21 +82,37 @@ class _Place:
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
         self._left = 0
+        self._served = 0
         self._closed = False
+
+    def close(self) -> None:
+        """End the process and start no other."""
+        self._closed = True
+        self.kill()
 
     def run(self, path: Path, tolerance: Tolerance) -> MediaFacts:
         """Read one file in this place's process; raises ``ProbeDied``."""
+        answer = self._ask(path, tolerance)
+        if isinstance(answer, str) and self._served and not self._closed:
+            answer = self._ask(path, tolerance)
+        if isinstance(answer, MediaFacts):
+            return answer
+        raise ProbeDied(answer)
+
+    def _ask(self, path: Path, tolerance: Tolerance) -> MediaFacts | str:
+        """Facts, or how the process died of the file. ``_served``: how many files it had read before."""
         process, pipe = self._ready()
+        self._served = self._files - self._left
         try:
             pipe.send((str(path), tolerance))
             answer = self._answer(process, pipe, self._timeout_s)
-        except (EOFError, OSError) as exc:
-            raise ProbeDied(self._obituary(process)) from exc
+        except (EOFError, OSError):
+            return self._obituary(process)
         self._left -= 1
         if isinstance(answer, MediaFacts):
             return answer
         self.kill()
-        raise ProbeDied(str(answer))
+        return str(answer)
 
     def kill(self) -> None:
         """End the process if there is one, at once."""
@@ -110,6 +127,8 @@ class _Place:
         if self._process is not None and self._pipe is not None and self._left > 0 and self._process.is_alive():
             return self._process, self._pipe
         self.kill()
+        if self._closed:
+            raise ProbeDied("was not read: the pool is closed")
         pipe, theirs = _spawn.Pipe()
         process = _spawn.Process(
             target=_serve,

@@ -21,6 +21,9 @@ from pipeline.domain.reading import unreadable
 TOLERANCE = Tolerance(in_file_ms=250, in_file_intervals=3, across_files_ms=500, wall_clock_ms=2000)
 
 
+_spoiled: list[str] = []
+
+
 def obey(path: str, tolerance: Tolerance) -> MediaFacts:
     """A reader whose fate is the file's name."""
     order = Path(path).name
@@ -33,6 +36,10 @@ def obey(path: str, tolerance: Tolerance) -> MediaFacts:
         return unreadable(str(len(bytearray(8 << 30))))
     if order == "exit":
         os._exit(3)
+    if order == "spoil":
+        _spoiled.append(path)
+    if order == "frail" and _spoiled:
+        os._exit(4)
     if order == "raise":
         raise RuntimeError(path)
     return unreadable(f"{order} by {os.getpid()}")
@@ -101,6 +108,14 @@ async def test_a_crash_among_many_files_costs_one(pool: Pool) -> None:
     fates = await asyncio.gather(*(fate(two, "crash" if i == 7 else f"file-{i}") for i in range(20)))
 
     assert [i for i, words in enumerate(fates) if words.startswith("died")] == [7]
+
+
+async def test_a_file_is_not_blamed_for_what_another_did_to_the_process(pool: Pool) -> None:
+    one = pool()
+
+    fates = [await fate(one, order) for order in ("spoil", "frail", "frail")]
+
+    assert [words.split()[0] for words in fates] == ["spoil", "frail", "frail"]
 
 
 async def test_processes_are_kept_and_then_renewed(pool: Pool) -> None:
