@@ -7,7 +7,7 @@ import json
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import typer
@@ -64,13 +64,15 @@ def look(settings: Settings) -> dict[str, Any]:
             _worker(name, port) for name, numbers in ports.items() for port in numbers if _wanted(port, numbers)
         ],
         "stages": asyncio.run(_stages(settings)),
-        "recordings": dict(Counter({"open": 0, "pending": 0, "archived": 0}) | Counter(map(_standing, known))),
+        "recordings": standings(known),
         "deadlines": _deadlines([reported.deadline for reported in known if reported.deadline is not None]),
     }
 
 
-def _standing(reported: Reported) -> str:
-    return "archived" if reported.archived else "pending" if reported.ended else "open"
+def standings(known: Sequence[Reported]) -> dict[str, int]:
+    """How many recordings are open, ended and on their way, archived; none of them is left out for being zero."""
+    found = Counter("archived" if one.archived else "pending" if one.ended else "open" for one in known)
+    return {name: found[name] for name in ("open", "pending", "archived")}
 
 
 def _deadlines(changes: list[DeadlineChanged]) -> dict[str, Any]:

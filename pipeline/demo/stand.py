@@ -83,7 +83,7 @@ class Stand:
         except subprocess.TimeoutExpired as exc:
             raise StandFailed(f"{said}: no end after {timeout_s:.0f} s") from exc
         if done.returncode not in allowed:
-            raise StandFailed(f"{said}: exit {done.returncode}: {(done.stderr or done.stdout).strip()[-800:]}")
+            raise StandFailed(f"{said}: exit {done.returncode}: {(done.stderr or done.stdout).strip()[-2000:]}")
         return done.stdout
 
     def prepare(self) -> None:
@@ -155,7 +155,7 @@ class Stand:
                 "--reason",
                 shot.window[2],
             )
-            self.call("annotate", "schedule", "--source", shot.source_id, *window)
+            self.call("schedule", "--source", shot.source_id, *window)
 
     def bring_in(self, shot: Shot, paths: tuple[Path, ...], date: str) -> dict[str, Any]:
         """``unbroken import`` of *paths* with the shot's names, and its case data if it has a case; the result table."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.cli.status import STAGES, in_words
+from pipeline.cli.status import STAGES, in_words, standings
 from pipeline.wire import topics
 from tests.wire.contract import validator
 
@@ -53,3 +53,7 @@ def test_what_waits_is_counted_per_stage_and_what_was_missed_is_said() -> None:
 
 def test_every_stage_with_state_is_shown() -> None:
     assert set(STAGES) == {"probe", *topics.STATEFUL_STAGES}
+
+
+def test_a_count_of_zero_is_still_told() -> None:
+    assert standings([]) == {"open": 0, "pending": 0, "archived": 0}
