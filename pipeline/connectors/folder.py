@@ -293,9 +293,11 @@ class Intake:
         _check_unchanged(candidate.path, stamp, os.fstat(file.fileno()), data)
         received_at = before.received_at if before is not None and before.sha256 == sha256 else now
         seen = SeenFile(path=candidate.path, stamp=stamp, sha256=sha256, received_at=received_at)
-        self.journal.see(seen)
         if self.journal.is_announced(candidate.path, sha256, recording):
+            self.journal.see(seen)
             return _row(candidate, "known", stamp, sha256, recording)
+        if data is None and known is None:
+            self.journal.see(seen)  # so that an upload cut off goes on without hashing gigabytes again
         stored = self._put(candidate.path, data, seen)
 
         def message(number: int) -> bytes:

@@ -124,12 +124,15 @@ class Journal:
 
     def see(self, file: SeenFile) -> None:
         """Remember a file and its digest, in place of what was known of its path."""
-        stamp = file.stamp
         with self._transaction():
-            self._connection.execute(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
-                (_blob(file.path), stamp.size_bytes, stamp.mtime_ns, stamp.inode, file.sha256, file.received_at),
-            )
+            self._see(file)
+
+    def _see(self, file: SeenFile) -> None:
+        stamp = file.stamp
+        self._connection.execute(
+            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
+            (_blob(file.path), stamp.size_bytes, stamp.mtime_ns, stamp.inode, file.sha256, file.received_at),
+        )
 
     def is_announced(self, path: Path, sha256: Sha256, recording: RecordingId) -> bool:
         """Whether these bytes of this file are announced for this recording."""
@@ -143,7 +146,8 @@ class Journal:
     # Announcements.
 
     def announce(self, segments: Sequence[New]) -> tuple[bool, ...]:
-        """Number the segments and keep their messages, all or none; what is announced already gets no second number.
+        """Remember the files, number their segments and keep the messages, all or none, in one durable step for all of
+        them; what is announced already gets no second number.
 
         Returns for each whether its bytes were announced before under any name.
         """
@@ -152,6 +156,7 @@ class Journal:
             (number,) = self._one("SELECT coalesce(max(number), 0) FROM announcements", ()) or (0,)
             for new in segments:
                 file = new.seen
+                self._see(file)
                 duplicates.append(bool(self._one("SELECT 1 FROM announcements WHERE sha256 = ?", (file.sha256,))))
                 if not self.is_announced(file.path, file.sha256, new.recording_id):
                     number += 1

@@ -38,11 +38,15 @@ stack = pytest.mark.stack
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     folder = tmp_path_factory.mktemp("s3")
     made = own_settings(folder, short_policy(folder))
     apply_buckets(made)
-    return made
+    yield made
+    client = open_client(made)
+    for item in client.list_objects(made.derived, recursive=True):  # hundreds of megabytes that nothing locks
+        client.remove_object(made.derived, str(item.object_name))
+    client.remove_bucket(made.derived)
 
 
 @pytest.fixture(scope="module")
