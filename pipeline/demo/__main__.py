@@ -9,7 +9,9 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shlex
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +19,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console
+from rich.markup import escape
 
 from pipeline.adapters.objects_s3 import open_store
 from pipeline.demo import report
@@ -44,13 +48,17 @@ def main() -> int:
     offset = int(os.environ.get("UNBROKEN_PORT_OFFSET", "0"))
     folder = Settings().state.absolute() / "demo"
     stand = Stand(folder=folder, prefix="demo", ports={"media": 19101 + offset, "ledger": 19102 + offset})
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the workers are ended, too
     began = time.monotonic()
     try:
         with _alone(folder):
             wrong = _run(console, stand)
     except (StandFailed, UnbrokenError) as exc:
-        console.print(f"[bold red]the demo could not be run[/]: {exc}", soft_wrap=True)
+        console.print("[bold red]the demo could not be run[/]:", escape(str(exc)), soft_wrap=True)
         return 2
+    except KeyboardInterrupt:
+        console.print("stopped; nothing that was taken in is lost, and the stack stays up")
+        return 130
     finally:
         _end_workers(console, stand)
     _where_next(console, stand, offset)
@@ -197,15 +205,18 @@ def _end_workers(console: Console, stand: Stand) -> None:
 def _where_next(console: Console, stand: Stand, offset: int) -> None:
     """Write the stand's variables to a file and say what to look at."""
     variables = stand.folder / "env"
-    variables.write_text("".join(f"{name}={value}\n" for name, value in stand.variables.items()), "utf-8")
+    lines = [f"{name}={shlex.quote(value)}\n" for name, value in stand.variables.items()]
+    variables.write_text("".join([*lines, f'PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"\n']), "utf-8")
     shown = Path(os.path.relpath(variables))
-    prometheus = f"http://127.0.0.1:{19090 + offset}/graph?g0.expr=last_over_time(unbroken_events_total[1h])&g0.tab=1"
+    query = quote("sum by (stage, result) (last_over_time(unbroken_events_total[1h])) > 0")
+    prometheus = f"http://127.0.0.1:{19090 + offset}/graph?g0.tab=1&g0.expr={query}"
     console.print("\n[bold]Where to look next[/]")
     console.print(f"  take the demo's place     set -a; . infra/local.env; . {shown}; set +a", soft_wrap=True)
     console.print("  any recording             unbroken recordings ID")
     console.print("  the archive               unbroken store list")
-    console.print("  its metrics               unbroken worker all & curl -s 127.0.0.1:19102/metrics | grep ^unbroken_")
-    console.print(f"  Prometheus                {prometheus}", soft_wrap=True)
+    console.print("  a worker's metrics        unbroken worker ledger &")
+    console.print(f"                            curl -s 127.0.0.1:{stand.ports['ledger']}/metrics | grep ^unbroken_")
+    console.print("  Prometheus, by stage      " + prometheus, soft_wrap=True)
     console.print(f"  the workers' logs         {os.path.relpath(stand.folder)}/worker-*.log", soft_wrap=True)
     console.print("  stop the stack            make down")
 

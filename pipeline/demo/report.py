@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rich import box
+from rich import box, filesize
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -52,7 +52,7 @@ def show_recording(console: Console, report: Mapping[str, Any], locks: LockView)
     table.add_row("", str(chain["head"]))
     table.add_row(
         "locked",
-        f"{locks.originals} originals and {locks.records} records, {' and '.join(locks.modes)},"
+        f"{_count(locks.originals, 'original')} and {_count(locks.records, 'record')}, {' and '.join(locks.modes)},"
         f" {'not all for a time' if locks.retain_until_min is None else f'until {_minute(locks.retain_until_min)} or later'}",
     )
     cause = f", {deadline['cause']}" if deadline and deadline["cause"] else ""
@@ -84,18 +84,22 @@ def evidence(plant: Plant, report: Mapping[str, Any] | None) -> str | None:
     if report is None:
         return None
     if plant.shows == "verdict":
-        return f"{report['verdict']}, {float(report['covered_s']):.3f} s in {len(report['runs'])} run(s)"
+        return f"{report['verdict']}, {float(report['covered_s']):.3f} s in {_count(len(report['runs']), 'run')}"
     if plant.shows == "gap":
         return "; ".join(map(gap_text, report["gaps"])) or None
     return next((f"{f['kind']}: {f['found']}" for f in report["findings"] if f["kind"] == plant.shows), None)
 
 
 def _recorded(report: Mapping[str, Any]) -> str:
-    files = f"{report['segments']} file{'' if report['segments'] == 1 else 's'}, {report['bytes'] / 1e6:.1f} MB"
+    files = f"{_count(report['segments'], 'file')}, {filesize.decimal(report['bytes'])}"
     if report["started_at"] is None:
         return f"at an unknown time; {files}"
     day, start, end = report["started_at"][:10], report["started_at"][11:19], report["ended_at"][11:19]
     return f"{day} {start} to {end} UTC, {float(report['covered_s']):.3f} s covered; {files}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _minute(instant: str | WallMs | None) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pipeline.domain.continuity import Verdict
 from pipeline.domain.findings import FindingKind
@@ -18,6 +18,9 @@ from pipeline.domain.identity import RecordingId, SourceId, SourceKind
 from pipeline.domain.time import WallMs, from_rfc3339, to_rfc3339
 
 DeadlineState = Literal["tracked", "met"]
+
+DEADLINE_MS: Final = 24 * 3600 * 1000
+"""Article 9."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,19 +84,28 @@ def differences(truth: Truth, report: Mapping[str, Any] | None) -> list[str]:
         "chain closed": (True, report["chain"]["closed"]),
         "archive state": ("archived", report["archive"]["state"]),
         "lock mode": ("COMPLIANCE", report["archive"]["lock_mode"]),
-        "deadline": (truth.deadline, (report["deadline"] or {}).get("state")),
     }
     found = [f"{name}: expected {want!r}, found {got!r}" for name, (want, got) in exact.items() if want != got]
     found += _wall("started_at", truth.started_at, report["started_at"], truth.tolerance_ms)
     found += _wall("ended_at", truth.ended_at, report["ended_at"], truth.tolerance_ms)
     if abs(_ms(report["covered_s"]) - truth.covered_ms) > truth.tolerance_ms:
         found.append(f"covered: expected {truth.covered_ms} ms, found {report['covered_s']} s")
-    return found + _gap_differences(truth.gaps, report["gaps"])
+    return found + _deadline_differences(truth, report["deadline"]) + _gap_differences(truth.gaps, report["gaps"])
 
 
 def finding_kinds(report: Mapping[str, Any]) -> list[str]:
     """The kinds of a report's findings, each once; gaps have their own list."""
     return sorted({finding["kind"] for finding in report["findings"]} - {"gap"})
+
+
+def _deadline_differences(truth: Truth, reported: Mapping[str, Any] | None) -> list[str]:
+    """The state as planted, and a due time that gives nobody more than the rule's day after the end."""
+    if reported is None or reported["state"] != truth.deadline:
+        return [f"deadline: expected {truth.deadline}, found {reported['state'] if reported else None}"]
+    latest = None if truth.ended_at is None else WallMs(truth.ended_at + DEADLINE_MS + truth.tolerance_ms)
+    if latest is not None and from_rfc3339(reported["at"]) > latest:
+        return [f"deadline: expected at the latest {to_rfc3339(latest)}, found {reported['at']}"]
+    return []
 
 
 def _gap_differences(planted: Sequence[PlantedGap], reported: Sequence[Mapping[str, Any]]) -> list[str]:

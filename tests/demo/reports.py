@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.demo.truth import Truth
+from pipeline.demo.truth import DEADLINE_MS, Truth
 from pipeline.domain.time import to_rfc3339
 
 
@@ -35,5 +35,9 @@ def report_of(truth: Truth) -> dict[str, Any]:
         "findings": [{"kind": kind, "found": f"a {kind}"} for kind in truth.findings],
         "chain": {"links": 14, "head": "0123456789abcdef" * 4, "closed": True},
         "archive": {"state": "archived", "objects": 15, "lock_mode": "COMPLIANCE", "retain_until_min": None},
-        "deadline": {"at": "2026-11-25T08:00:00.000Z", "state": truth.deadline, "cause": None},
+        "deadline": {
+            "at": to_rfc3339((truth.ended_at or 0) + DEADLINE_MS),
+            "state": truth.deadline,
+            "cause": None,
+        },
     }

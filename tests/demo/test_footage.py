@@ -194,6 +194,11 @@ def test_the_truth_itself_does_not_differ_from_the_truth(shots: dict[str, Shot])
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"deadline": None}, "deadline: expected met, found None"),
+        (
+            {"deadline": {"state": "met", "at": "2026-11-25T08:00:00.101Z"}},
+            "deadline: expected at the latest 2026-11-25T08:00:00.100Z, found 2026-11-25T08:00:00.101Z",
+        ),
         ({"verdict": "continuous"}, "verdict: expected 'interrupted', found 'continuous'"),
         ({"findings": [{"kind": "overlap"}]}, "findings: expected [], found ['overlap']"),
         ({"gaps": []}, "gaps: expected 1, found 0 (none)"),

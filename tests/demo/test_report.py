@@ -60,7 +60,7 @@ def test_a_recording_fits_100_columns_and_shows_verdict_gap_chain_locks_and_dead
         "14 links, closed",
         "0123456789abcdef" * 4,
         "10 originals and 5 records, COMPLIANCE, until 2026-11-25 08:03 UTC",
-        "met, due 2026-11-25 08:00 UTC",
+        "met, due 2026-11-25 08:02 UTC",
         "duplicate",
     ):
         assert part in shown
@@ -81,7 +81,7 @@ def test_a_recording_nothing_places_in_time_is_shown_as_such(console: Console) -
         (Plant(what="", shows="gap"), "08:00:50.000 to 08:01:10.000, 20.000 s, explained: lens cleaning"),
         (Plant(what="", shows="duplicate"), "duplicate: a duplicate"),
         (Plant(what="", shows="truncated"), None),
-        (Plant(what="", shows="verdict"), "interrupted, 100.000 s in 0 run(s)"),
+        (Plant(what="", shows="verdict"), "interrupted, 100.000 s in 0 runs"),
     ],
 )
 def test_evidence_of_a_plant_is_what_the_report_says_of_it(plant: Plant, found: str | None) -> None:

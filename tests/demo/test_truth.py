@@ -113,7 +113,7 @@ def test_the_truth_follows_from_the_bytes_in_any_order_of_arrival(
             report = recording_report(known)
             # What the stages after continuity add is not asked here.
             report["archive"] |= {"state": "archived", "lock_mode": "COMPLIANCE"}
-            report["deadline"] = {"state": truth.deadline}
+            report["deadline"] = {"state": truth.deadline, "at": "1970-01-02T00:00:00.000Z"}
             if lines := differences(truth, report):
                 wrong[truth.recording_id] = lines
 
