@@ -158,7 +158,7 @@ async def _import(settings: Settings, folder: Path) -> None:
         retention_s=1,
     )
     with open_journal(settings.state / "journals", source, "folder") as journal:
-        store = open_store(settings, journal)
+        store = open_store(settings)
         async with announcing(settings) as announcer:
             intake = Intake(store, journal, announcer, SystemClock(), session)
             rows = await intake.take(list(discover([folder])))

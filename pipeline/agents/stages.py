@@ -61,6 +61,7 @@ class Bench:
         step: Callable[..., Any],
         initial: Callable[[str], Any] | None,
         kind: Any,
+        batch: int | None = None,
     ) -> Stage[Any, Any]:
         """A stage over domain values: *step* takes and gives them, this adds bytes, headers and topic names.
 
@@ -89,6 +90,7 @@ class Bench:
             dump=codec.dump_state,
             load=lambda raw: codec.load_state(kind, raw),
             state_topic=self.settings.topic(topics.state_topic(name).name) if kind is not None else None,
+            batch=batch,
         )
 
 
@@ -123,7 +125,8 @@ def ledger_stages(bench: Bench, stitch: StitchStep, archive: ArchiveStep) -> dic
             SourceState,
         ),
         bench.stage("chain", (topics.JUDGED,), link, lambda _key: ChainState(), ChainState),
-        bench.stage("stitch", (topics.LINK,), stitch.step, lambda _key: StitchState(), StitchState),
+        # All links but a close are only followed, which is no I/O: many of them share one state record.
+        bench.stage("stitch", (topics.LINK,), stitch.step, lambda _key: StitchState(), StitchState, batch=100),
         bench.stage("archive", (topics.STITCHED,), archive.step, lambda _key: ArchiveState(), ArchiveState),
         bench.stage(
             "deadline",
