@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.adapters.objects_s3 import open_store
 from pipeline.demo.footage import Shot
 from pipeline.demo.stand import Stand
 from pipeline.demo.truth import Truth, differences
@@ -46,6 +48,23 @@ def _in_pieces(shot: Shot, dice: random.Random) -> list[Shot]:
     return [replace(shot, files=tuple(files[number::count]), late=()) for number in range(count)]
 
 
+def _archive_faults(stand: Stand, truths: Sequence[Truth]) -> list[str]:
+    """What is wrong with the originals in the store: each must be there once, under its own bytes' digest, locked."""
+    settings = stand.settings()
+    store = open_store(settings)
+    found = []
+    for key in dict.fromkeys(key for truth in truths for key in truth.originals):
+        stat = store.stat(settings.originals, key)
+        held = hashlib.sha256(store.read(settings.originals, key)).hexdigest()
+        if held not in key:
+            found.append(f"{key}: holds {held}")
+        if len(store.versions(settings.originals, key)) != 1:
+            found.append(f"{key}: more than one version")
+        if stat.lock_mode != "COMPLIANCE" or stat.retain_until is None or stat.retain_until <= time.time() * 1000:
+            found.append(f"{key}: {stat.lock_mode} until {stat.retain_until}")
+    return found
+
+
 def test_what_is_reported_is_what_was_planted_and_importing_again_changes_nothing(working: Stand, film: Film) -> None:
     shots = film()
     for shot in shots:
@@ -63,6 +82,7 @@ def test_what_is_reported_is_what_was_planted_and_importing_again_changes_nothin
 
     assert wrong == {}
     assert second == first
+    assert _archive_faults(working, _truths(shots)) == []
 
 
 def test_the_order_of_import_does_not_matter(working: Stand, film: Film) -> None:
@@ -80,6 +100,7 @@ def test_the_order_of_import_does_not_matter(working: Stand, film: Film) -> None
     wrong, _reports = _settled(working, _truths(shots))
 
     assert wrong == {}, f"seed {seed}"
+    assert _archive_faults(working, _truths(shots)) == []
 
 
 def test_killing_both_workers_in_between_does_not_matter(working: Stand, film: Film) -> None:
@@ -91,8 +112,11 @@ def test_killing_both_workers_in_between_does_not_matter(working: Stand, film: F
 
     importing = threading.Thread(target=_bring_all_in, args=(working, shots, pieces))
     importing.start()
-    for _ in range(3):
-        time.sleep(dice.uniform(1.0, 5.0))
+    for _ in range(4):
+        if dice.random() < 0.75:  # at work; else still starting
+            for which in working.ports:
+                working.ready(which)
+        time.sleep(dice.uniform(0.0, 3.0))
         for which in working.ports:
             working.kill(which)
             working.start(which)
@@ -100,6 +124,7 @@ def test_killing_both_workers_in_between_does_not_matter(working: Stand, film: F
     wrong, _reports = _settled(working, _truths(shots))
 
     assert wrong == {}, f"seed {seed}"
+    assert _archive_faults(working, _truths(shots)) == []
 
 
 def _bring_all_in(stand: Stand, shots: Sequence[Shot], pieces: Sequence[Shot]) -> None:
