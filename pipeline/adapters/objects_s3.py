@@ -5,8 +5,9 @@ Four things the client would do otherwise are done here on purpose:
 1. The client's own retries are off (they hide failures and repeat writes); time-outs are ours. Who retries is decided above.
 2. The digest that names the object also signs the request, so the server itself refuses a body that is not what was
    hashed. It costs nothing, where the client would hash every body once more.
-3. Files beyond one part are sent as a multi-part upload we can resume: an :class:`UploadLog` remembers the upload's id,
-   the server knows the parts, and a part counts as sent only if its MD5 there is the MD5 of our bytes here.
+3. Files beyond one part are sent as a multi-part upload that whoever comes next resumes: the server is asked for an
+   upload of this key and for its parts, and a part counts as sent only if its MD5 there is the MD5 of our bytes here.
+   Nothing about it is remembered on our side, so there is no moment in which a crash could lose it.
 4. Locks are read from the headers of a HEAD request, leniently: servers print times with other precisions than the client
    expects.
 """
@@ -23,7 +24,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol, cast
+from typing import Any, BinaryIO, Final, cast
 from urllib.parse import urlsplit
 
 import urllib3
@@ -60,22 +61,7 @@ _DIGEST: Final = "unbroken-body-sha256"
 _CONNECT_TIMEOUT_S: Final = 5
 _READ_TIMEOUT_S: Final = 60
 STALE_UPLOAD_S: Final = 48 * 3600
-
-
-class UploadLog(Protocol):
-    """Remembers multi-part uploads across a crash. One writer per key."""
-
-    def upload_id(self, bucket: str, key: str) -> str | None:
-        """The upload begun for this key and not ended."""
-        ...
-
-    def upload_began(self, bucket: str, key: str, upload_id: str) -> None:
-        """Durable before the first part is sent."""
-        ...
-
-    def upload_ended(self, bucket: str, key: str) -> None:
-        """Completed or given up."""
-        ...
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def open_client(settings: Settings) -> Minio:
@@ -106,24 +92,19 @@ def open_client(settings: Settings) -> Minio:
     )
 
 
-def open_store(
-    settings: Settings, uploads: UploadLog | None = None, on_sent: Callable[[int], None] | None = None
-) -> S3Objects:
-    """The object store of an installation; see :class:`S3Objects` for the arguments."""
-    return S3Objects(open_client(settings), uploads, on_sent)
+def open_store(settings: Settings, on_sent: Callable[[int], None] | None = None) -> S3Objects:
+    """The object store of an installation; *on_sent* as for :class:`S3Objects`."""
+    return S3Objects(open_client(settings), on_sent)
 
 
 class S3Objects:
     """:class:`pipeline.ports.ObjectStore` over S3. Thread-safe; memory is bounded by the parts in flight, whatever the files.
 
-    *uploads* lets a multi-part upload continue after a crash. *on_sent* hears the size of each body that arrived.
+    *on_sent* hears the size of each body that arrived.
     """
 
-    def __init__(
-        self, client: Minio, uploads: UploadLog | None = None, on_sent: Callable[[int], None] | None = None
-    ) -> None:
+    def __init__(self, client: Minio, on_sent: Callable[[int], None] | None = None) -> None:
         self._client = client
-        self._uploads = uploads
         self._on_sent = on_sent or (lambda _size_bytes: None)
         self._senders = ThreadPoolExecutor(PARTS_IN_FLIGHT, thread_name_prefix="part")
         self._room = threading.Semaphore(PARTS_IN_FLIGHT)
@@ -223,7 +204,7 @@ class S3Objects:
             response.release_conn()
 
     def _send(self, wanted: Wanted, data: bytes) -> None:
-        with mapped(f"{wanted.bucket}/{wanted.key}"):
+        with mapped(_where(wanted)):
             self._client._execute(
                 "PUT",
                 wanted.bucket,
@@ -235,9 +216,20 @@ class S3Objects:
         self._on_sent(len(data))
 
     def _send_parts(self, wanted: Wanted, path: Path) -> None:
-        """One multi-part upload: begin or take up again, send what is missing, complete. The digest of what was read is
-        compared before completion, so a file that changed meanwhile never becomes an object."""
-        upload_id, present = self._begin(wanted)
+        """Begin a multi-part upload or take one up again, send what is missing, complete.
+
+        The digest of what was read is compared before completion, so a file that changed meanwhile never becomes an
+        object. Another process may end the same upload while we work on it: then the outcome is unknown, and looked for.
+        """
+        try:
+            upload_id, present = self._begin(wanted)
+            sent = self._send_missing(wanted, path, upload_id, present)
+            with mapped(_where(wanted)):
+                self._client._complete_multipart_upload(wanted.bucket, wanted.key, upload_id, list(sent))
+        except ObjectMissing as exc:
+            raise StoreUnavailable(f"the upload was ended elsewhere ({_where(wanted)})") from exc
+
+    def _send_missing(self, wanted: Wanted, path: Path, upload_id: str, present: dict[int, Part]) -> Sequence[Part]:
         whole = hashlib.sha256()
         parts: list[Future[Part]] = []
         try:
@@ -251,18 +243,16 @@ class S3Objects:
         finally:
             wait(parts)  # not cancelled: each one that was handed over also gives its room back
         if whole.hexdigest() != wanted.sha256:
-            self._give_up(wanted, upload_id)
+            with mapped(_where(wanted)):
+                self._client._abort_multipart_upload(wanted.bucket, wanted.key, upload_id)
             raise _changed(path)
-        with mapped(f"{wanted.bucket}/{wanted.key}"):
-            self._client._complete_multipart_upload(wanted.bucket, wanted.key, upload_id, sent)
-        if self._uploads is not None:
-            self._uploads.upload_ended(wanted.bucket, wanted.key)
+        return sent
 
     def _send_part(self, wanted: Wanted, upload_id: str, number: int, data: bytes, there: Part | None) -> Part:
         try:
             if there is not None and there.size == len(data) and there.etag == hashlib.md5(data).hexdigest():  # noqa: S324
                 return Part(number, there.etag)
-            with mapped(f"{wanted.bucket}/{wanted.key} part {number}"):
+            with mapped(f"{_where(wanted)} part {number}"):
                 etag = self._client._upload_part(
                     wanted.bucket,
                     wanted.key,
@@ -277,24 +267,20 @@ class S3Objects:
             self._room.release()
 
     def _begin(self, wanted: Wanted) -> tuple[str, dict[int, Part]]:
-        """The upload to continue with the parts it has, or a new one."""
-        known = self._uploads.upload_id(wanted.bucket, wanted.key) if self._uploads else None
-        if known is not None:
-            try:
-                return known, self._parts(wanted, known)
-            except ObjectMissing:
-                pass  # completed, aborted or expired; the look before us said the object is not there, so begin again
-        with mapped(f"{wanted.bucket}/{wanted.key}"):
-            upload_id = self._client._create_multipart_upload(wanted.bucket, wanted.key, _headers(wanted))
-        if self._uploads is not None:
-            self._uploads.upload_began(wanted.bucket, wanted.key, upload_id)
-        return upload_id, {}
+        """The newest unfinished upload of this key with the parts it has, or a new one."""
+        with mapped(_where(wanted)):
+            found = self._client._list_multipart_uploads(wanted.bucket, prefix=wanted.key).uploads
+            open_ones = [upload for upload in found if upload.object_name == wanted.key and upload.upload_id]
+            if not open_ones:
+                return self._client._create_multipart_upload(wanted.bucket, wanted.key, _headers(wanted)), {}
+        newest = max(open_ones, key=lambda upload: (upload.initiated_time or _EPOCH, upload.upload_id))
+        return str(newest.upload_id), self._parts(wanted, str(newest.upload_id))
 
     def _parts(self, wanted: Wanted, upload_id: str) -> dict[int, Part]:
         found: dict[int, Part] = {}
         marker: str | None = None
         while True:
-            with mapped(f"{wanted.bucket}/{wanted.key}"):
+            with mapped(_where(wanted)):
                 page = self._client._list_parts(wanted.bucket, wanted.key, upload_id, part_number_marker=marker)
             found |= {
                 part.part_number: Part(part.part_number, part.etag.strip('"'), size=part.size) for part in page.parts
@@ -302,12 +288,6 @@ class S3Objects:
             if not page.is_truncated:
                 return found
             marker = str(page.next_part_number_marker)
-
-    def _give_up(self, wanted: Wanted, upload_id: str) -> None:
-        with mapped(f"{wanted.bucket}/{wanted.key}"):
-            self._client._abort_multipart_upload(wanted.bucket, wanted.key, upload_id)
-        if self._uploads is not None:
-            self._uploads.upload_ended(wanted.bucket, wanted.key)
 
 
 class _Client(Minio):
@@ -395,6 +375,10 @@ def _wanted(bucket: str, key: str, sha256: Sha256, size_bytes: int, retain_until
     return Wanted(bucket=bucket, key=key, sha256=sha256, size_bytes=size_bytes, retain_until=until)
 
 
+def _where(wanted: Wanted) -> str:
+    return f"{wanted.bucket}/{wanted.key}"
+
+
 def _headers(wanted: Wanted) -> dict[str, Any]:
     """Our digest as metadata, and the lock. A server may ignore a lock given with a multi-part upload: the bucket's
     default retention holds then, and the protocol extends it."""
@@ -461,7 +445,7 @@ def parse_lock_time(text: str | None) -> WallMs | None:
     if match is None:
         raise StoreError(f"the store's retain-until is not understood: {text!r}")
     second = datetime.fromisoformat(match[1] + match[3].replace("Z", "+00:00"))
-    whole_ms = (second - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    whole_ms = (second - _EPOCH) // timedelta(milliseconds=1)
     return WallMs(whole_ms + int((match[2] or "0").ljust(3, "0")[:3]))
 
 

@@ -11,6 +11,7 @@ import typer
 
 from pipeline.adapters.buckets import check_buckets
 from pipeline.adapters.clock import SystemClock
+from pipeline.adapters.kafka_topics import check_topics
 from pipeline.adapters.objects_s3 import open_store
 from pipeline.connectors.announcer import announcing
 from pipeline.connectors.folder import Intake, Row, Session
@@ -116,10 +117,12 @@ async def open_intake(
     on_sent: Callable[[int], None] = lambda _size_bytes: None,
 ) -> AsyncIterator[Intake]:
     """The folder connector of a source, with its services checked; raises what says which one is not as it must be."""
-    if differences := check_buckets(settings):
-        raise Misconfigured(" | ".join(differences))
+    if differences := (*await check_topics(settings), *check_buckets(settings)):
+        raise Misconfigured(
+            f"{' | '.join(differences)}; `unbroken topics apply` and `unbroken store apply` make what is missing"
+        )
     with open_journal(settings.state / "journals", wanted.source_id, "folder") as journal:
-        store = open_store(settings, journal, on_sent)
+        store = open_store(settings, on_sent)
         async with announcing(settings) as announcer:
             intake = Intake(store, journal, announcer, SystemClock(), wanted, on_row)
             try:

@@ -31,7 +31,7 @@ from typing import BinaryIO, Final, Literal, TypeVar
 
 from pipeline.connectors.announcer import Announcer
 from pipeline.connectors.journal import FileStamp, Journal, New, SeenFile
-from pipeline.connectors.names import Profile, natural, read_claims, recording_of, refusal, text_of
+from pipeline.connectors.names import Claims, Profile, natural, read_claims, recording_of, refusal, text_of
 from pipeline.domain.annotation import Annotation, Metadata, SessionEnded
 from pipeline.domain.canonical import digest
 from pipeline.domain.errors import ObjectDiffers, SourceFileChanged, UnbrokenError
@@ -74,12 +74,13 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A file as the search found it, or what was found instead of one (``refused`` says why)."""
+    """A file as the search found it, or what was found instead of one: ``refused`` says why, ``again`` that it may pass."""
 
     path: Path
     name: str
     stamp: FileStamp | None = None
     refused: str | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,15 +109,20 @@ class Refused(Exception):
 
 
 def discover(paths: Sequence[Path]) -> Iterator[Candidate]:
-    """Everything under *paths*, folders in natural order of names; links are not followed. Never raises for what it finds."""
+    """Everything under *paths*, once, folders in natural order of names; links are not followed. Never raises for what
+    it finds."""
+    met: set[Path] = set()
     for path in paths:
         # A path a person typed may lead through links; what lies inside must not lead out again.
         try:
             found = path.resolve(strict=True)
         except (OSError, RuntimeError) as exc:
-            yield Candidate(path=path.absolute(), name=text_of(path), refused=_os_reason(exc))
+            yield _unreadable(path.absolute(), text_of(path), exc)
             continue
-        yield from _walk(found, found if found.is_dir() else found.parent)
+        for candidate in _walk(found, found if found.is_dir() else found.parent):
+            if candidate.path not in met:
+                met.add(candidate.path)
+                yield candidate
 
 
 def _walk(path: Path, root: Path) -> Iterator[Candidate]:
@@ -130,13 +136,19 @@ def _walk(path: Path, root: Path) -> Iterator[Candidate]:
                 yield from _walk(one, root)
             return
     except OSError as exc:
-        yield Candidate(path=path, name=name, refused=_os_reason(exc))
+        yield _unreadable(path, name, exc)
         return
     if stat.S_ISREG(found.st_mode):
         yield Candidate(path=path, name=name, stamp=FileStamp.of(found))
     else:
         kind = "a symbolic link is not followed, give the file itself" if path.is_symlink() else "not a regular file"
         yield Candidate(path=path, name=name, refused=kind)
+
+
+def _unreadable(path: Path, name: str, exc: Exception) -> Candidate:
+    """Something that is there, or should be, and could not be looked into: its files may still be missing."""
+    reason = _os_reason(exc)
+    return Candidate(path=path, name=name, refused=reason, again=reason != _OS_REASONS[errno.ELOOP])
 
 
 def unsettled_s(candidate: Candidate, now: WallMs, settle_s: float) -> float:
@@ -197,14 +209,16 @@ class Intake:
         A recording is over when all of its files that are recordings are in; returns those it was said of.
         """
         touched = list(dict.fromkeys(row.recording_id for row in rows if row.recording_id and row.outcome != "refused"))
-        open_ones = {row.recording_id for row in rows if row.again}
+        incomplete = {row.recording_id for row in rows if row.again}
+        # What could not even be looked into may hold files of any of them.
+        over = [] if None in incomplete else [recording for recording in touched if recording not in incomplete]
         for recording in touched:
             if metadata is not None:
                 self._describe(recording, metadata, made_by)
-            if self.session.ends == "declared" and recording not in open_ones:
+            if self.session.ends == "declared" and recording in over:
                 self._declare_end(recording)
         await self._deliver()
-        return tuple(recording for recording in touched if recording not in open_ones)
+        return tuple(over)
 
     def close(self) -> None:
         """Wait for the threads."""
@@ -263,7 +277,7 @@ class Intake:
     def _store_file(self, candidate: Candidate) -> _Ready | Row:
         """All of one file's way that may block; runs on a thread."""
         if candidate.refused is not None:
-            raise Refused(candidate.refused)
+            raise Refused(candidate.refused, again=candidate.again)
         try:
             # Not blocking: opening a pipe that took the file's name must not wait for somebody to write into it.
             handle = os.open(candidate.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -280,10 +294,7 @@ class Intake:
         if why := refusal(candidate.path, head):
             raise Refused(why)
         now = self.clock.now()
-        claims = read_claims(candidate.path, stamp.mtime_ns, session.profile, session.zone)
-        recording = session.recording or recording_of(
-            session.source_id, session.kind, candidate.path, claims.start, session.block_s, now
-        )
+        claims, recording = self._belongs(candidate.path, stamp, now)
         before = self.journal.seen(candidate.path)
         known = before.sha256 if before is not None and before.stamp == stamp else None
         if known is not None and self.journal.is_announced(candidate.path, known, recording):
@@ -338,23 +349,27 @@ class Intake:
             return self.store.put_bytes(self.session.bucket, key, data, seen.sha256, retain_until=until)
 
     def _refused(self, candidate: Candidate, why: Refused) -> Row:
-        """The row of a refused file, with the recording it would have belonged to."""
-        session = self.session
-        claims = read_claims(
-            candidate.path, candidate.stamp.mtime_ns if candidate.stamp else -1, session.profile, session.zone
-        )
-        recording = session.recording or recording_of(
-            session.source_id, session.kind, candidate.path, claims.start, session.block_s, self.clock.now()
-        )
+        """The row of a refused file, with the recording it would have belonged to, if one can tell."""
+        recording, size_bytes = self.session.recording, 0
+        if candidate.stamp is not None:
+            size_bytes = candidate.stamp.size_bytes
+            _, recording = self._belongs(candidate.path, candidate.stamp, self.clock.now())
         return Row(
             path=candidate.path,
             name=candidate.name,
             outcome="refused",
-            size_bytes=candidate.stamp.size_bytes if candidate.stamp else 0,
+            size_bytes=size_bytes,
             recording_id=recording,
             reason=why.reason,
             again=why.again,
         )
+
+    def _belongs(self, path: Path, stamp: FileStamp, now: WallMs) -> tuple[Claims, RecordingId]:
+        """What a file claims, and whose recording it is part of."""
+        session = self.session
+        claims = read_claims(path, stamp.mtime_ns, session.profile, session.zone)
+        named = session.recording
+        return claims, named or recording_of(session.source_id, session.kind, path, claims.start, session.block_s, now)
 
     def _declare_end(self, recording: RecordingId) -> None:
         count = self.journal.announced(recording)

@@ -32,8 +32,6 @@ CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 CREATE TABLE IF NOT EXISTS files (
   path BLOB PRIMARY KEY, size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
   sha256 TEXT NOT NULL, received_at INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS uploads (
-  bucket TEXT, key TEXT, upload_id TEXT NOT NULL, PRIMARY KEY (bucket, key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS announcements (
   number INTEGER PRIMARY KEY, path BLOB NOT NULL, sha256 TEXT NOT NULL, recording_id TEXT NOT NULL,
   value BLOB NOT NULL, delivered INTEGER NOT NULL DEFAULT 0, UNIQUE (path, sha256, recording_id));
@@ -95,7 +93,7 @@ class New:
 
 
 class Journal:
-    """Thread-safe; also the :class:`~pipeline.adapters.objects_s3.UploadLog` of the store."""
+    """What is known of files, announcements and annotations. Thread-safe."""
 
     def __init__(self, connection: sqlite3.Connection, kind: str) -> None:
         self._connection = connection
@@ -208,20 +206,6 @@ class Journal:
         """It is on the broker."""
         with self._transaction():
             self._connection.execute("UPDATE annotations SET delivered = 1 WHERE annotation_id = ?", (annotation_id,))
-
-    # Uploads.
-
-    def upload_id(self, bucket: str, key: str) -> str | None:
-        row = self._one("SELECT upload_id FROM uploads WHERE bucket = ? AND key = ?", (bucket, key))
-        return None if row is None else str(row[0])
-
-    def upload_began(self, bucket: str, key: str, upload_id: str) -> None:
-        with self._transaction():
-            self._connection.execute("INSERT OR REPLACE INTO uploads VALUES (?, ?, ?)", (bucket, key, upload_id))
-
-    def upload_ended(self, bucket: str, key: str) -> None:
-        with self._transaction():
-            self._connection.execute("DELETE FROM uploads WHERE bucket = ? AND key = ?", (bucket, key))
 
     def _one(self, query: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
         with self._mutex:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import secrets
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -25,10 +26,12 @@ from pipeline.domain.errors import (
     AccessRefused,
     Misconfigured,
     ObjectMissing,
+    SourceFileChanged,
     StoreError,
     StoreUnavailable,
     UnbrokenError,
 )
+from pipeline.domain.identity import Sha256
 from pipeline.domain.time import WallMs, from_rfc3339
 from pipeline.settings import Settings
 from tests.adapters.objects_contract import ObjectsContract, sha, soon
@@ -65,22 +68,6 @@ class TestS3Objects(ObjectsContract):
         return settings.derived
 
 
-class _Log:
-    """An upload log that forgets nothing, in memory."""
-
-    def __init__(self) -> None:
-        self.ids: dict[tuple[str, str], str] = {}
-
-    def upload_id(self, bucket: str, key: str) -> str | None:
-        return self.ids.get((bucket, key))
-
-    def upload_began(self, bucket: str, key: str, upload_id: str) -> None:
-        self.ids[bucket, key] = upload_id
-
-    def upload_ended(self, bucket: str, key: str) -> None:
-        del self.ids[bucket, key]
-
-
 @stack
 class TestResume:
     """A multi-part upload that was cut off."""
@@ -91,13 +78,11 @@ class TestResume:
         path.write_bytes(secrets.token_bytes(2 * PART_BYTES + 7))
         return path
 
-    def _cut_off(self, settings: Settings, log: _Log, path: Path, *, parts: int, wrong: bool = False) -> str:
-        """What a killed process leaves: an upload with its first parts, known to the log."""
+    def _cut_off(self, settings: Settings, path: Path, *, parts: int, wrong: bool = False) -> str:
+        """What a killed process leaves: an upload with its first parts. Returns its key."""
         key = f"resume/{secrets.token_hex(6)}"
         client = open_client(settings)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        upload_id = client._create_multipart_upload(settings.derived, key, {"x-amz-meta-sha256": digest})
-        log.upload_began(settings.derived, key, upload_id)
+        upload_id = client._create_multipart_upload(settings.derived, key, {"x-amz-meta-sha256": _sha_of(path)})
         with path.open("rb") as file:
             for number in range(1, parts + 1):
                 data = file.read(PART_BYTES)
@@ -106,40 +91,59 @@ class TestResume:
 
     @pytest.mark.parametrize("parts", [0, 1, 2])
     def test_an_upload_cut_off_sends_only_what_is_missing(self, settings: Settings, path: Path, parts: int) -> None:
-        log, sent = _Log(), list[int]()
-        key = self._cut_off(settings, log, path, parts=parts)
+        sent = list[int]()
+        key = self._cut_off(settings, path, parts=parts)
 
-        stat = open_store(settings, log, sent.append).put_file(
-            settings.derived, key, path, sha(path.read_bytes()), retain_until=None
-        )
+        stat = open_store(settings, sent.append).put_file(settings.derived, key, path, _sha_of(path), retain_until=None)
 
         assert path.stat().st_size - parts * PART_BYTES == sum(sent)
         assert path.stat().st_size == stat.size_bytes
-        assert log.ids == {}
+        assert _open_uploads(settings, key) == []
 
     def test_a_part_with_other_bytes_is_sent_again(self, settings: Settings, path: Path) -> None:
-        log, sent = _Log(), list[int]()
-        key = self._cut_off(settings, log, path, parts=1, wrong=True)
-        store = open_store(settings, log, sent.append)
+        sent = list[int]()
+        key = self._cut_off(settings, path, parts=1, wrong=True)
+        store = open_store(settings, sent.append)
 
-        store.put_file(settings.derived, key, path, sha(path.read_bytes()), retain_until=None)
+        store.put_file(settings.derived, key, path, _sha_of(path), retain_until=None)
 
         assert path.stat().st_size == sum(sent)
-        assert sha(store.read(settings.derived, key)) == sha(path.read_bytes())
+        assert sha(store.read(settings.derived, key)) == _sha_of(path)
 
-    def test_an_upload_the_server_has_forgotten_begins_again(self, settings: Settings, path: Path) -> None:
-        log = _Log()
-        key = self._cut_off(settings, log, path, parts=1)
-        open_client(settings)._abort_multipart_upload(settings.derived, key, log.ids[settings.derived, key])
+    def test_an_upload_another_process_ends_meanwhile_is_looked_for_and_made_good(
+        self, settings: Settings, path: Path
+    ) -> None:
+        key = self._cut_off(settings, path, parts=1)
+        client = open_client(settings)
+        (mine,) = _open_uploads(settings, key)
 
-        stat = open_store(settings, log).put_file(
-            settings.derived, key, path, sha(path.read_bytes()), retain_until=None
-        )
+        def end_it(_size_bytes: int) -> None:
+            with contextlib.suppress(S3Error):
+                client._abort_multipart_upload(settings.derived, key, mine)
+
+        with pytest.raises(StoreUnavailable, match="ended elsewhere"):
+            open_store(settings, end_it).put_file(settings.derived, key, path, _sha_of(path), retain_until=None)
+        stat = open_store(settings).put_file(settings.derived, key, path, _sha_of(path), retain_until=None)
 
         assert path.stat().st_size == stat.size_bytes
 
+    def test_two_processes_that_bring_the_same_file_make_one_object(self, settings: Settings, path: Path) -> None:
+        key = f"resume/{secrets.token_hex(6)}"
+        with ThreadPoolExecutor(2) as threads:
+            both = [threads.submit(_patiently, open_store(settings), settings.derived, key, path) for _ in range(2)]
+
+        assert both[0].result() == both[1].result()
+
+    def test_a_file_that_changed_leaves_no_upload_behind(self, settings: Settings, path: Path) -> None:
+        key = self._cut_off(settings, path, parts=1)
+
+        with pytest.raises(SourceFileChanged):
+            open_store(settings).put_file(settings.derived, key, path, sha(b"before"), retain_until=None)
+
+        assert _open_uploads(settings, key) == []
+
     def test_uploads_nobody_finished_are_given_up_after_two_days(self, settings: Settings, path: Path) -> None:
-        key = self._cut_off(settings, _Log(), path, parts=1)
+        key = self._cut_off(settings, path, parts=1)
         store = open_store(settings)
         now = SystemClock().now()
 
@@ -309,6 +313,24 @@ def test_lock_times_without_decimals_are_whole_seconds(text: str) -> None:
 def test_a_lock_time_nobody_understands_is_no_lock() -> None:
     with pytest.raises(StoreError, match="tomorrow"):
         parse_lock_time("tomorrow")
+
+
+def _sha_of(path: Path) -> Sha256:
+    return sha(path.read_bytes())
+
+
+def _open_uploads(settings: Settings, key: str) -> list[str]:
+    found = open_client(settings)._list_multipart_uploads(settings.derived, prefix=key).uploads
+    return [str(upload.upload_id) for upload in found]
+
+
+def _patiently(store: S3Objects, bucket: str, key: str, path: Path) -> str:
+    """As a connector does: an unknown outcome is tried again. Returns the digest the store reports."""
+    while True:
+        try:
+            return str(store.put_file(bucket, key, path, _sha_of(path), retain_until=None).sha256)
+        except StoreUnavailable:
+            continue
 
 
 def _datetime(at: WallMs) -> datetime:

@@ -6,18 +6,23 @@ import os
 import shutil
 import socket
 import tempfile
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.objects_memory import Fault
+from pipeline.adapters.clock import SystemClock
+from pipeline.adapters.objects_memory import Fault, MemoryObjects
 from pipeline.connectors.folder import Row, discover, unsettled_s
 from pipeline.connectors.journal import Journal
 from pipeline.domain.annotation import Metadata
 from pipeline.domain.errors import BrokerUnavailable, NotLocked, ObjectDiffers, StoreUnavailable
+from pipeline.domain.identity import Sha256
 from pipeline.domain.time import WallMs
+from pipeline.ports import ObjectStat
 from tests.connectors.stage import Table, session
 
 
@@ -343,6 +348,44 @@ async def test_what_may_not_be_read_is_refused_with_the_remedy(table: Table, clo
 
     remedy = "permission denied: give this user the right to read it"
     assert {row.name: row.reason for row in rows} == {"closed": remedy, "good.mp4": None, "secret.mp4": remedy}
+
+
+async def test_a_folder_that_cannot_be_looked_into_leaves_every_recording_open(table: Table, closed_card: Path) -> None:
+    with table.intake(session(recording=None)) as intake, unprivileged():
+        rows = await intake.take(list(discover([closed_card / "good.mp4", closed_card / "closed"])))
+        over = await intake.end(rows, None, "tester")
+
+    assert sorted(row.outcome for row in rows) == ["announced", "refused"]
+    assert (over, table.heard.said) == ((), [])
+
+
+async def test_a_path_given_twice_is_one_file(table: Table, card: Path) -> None:
+    write(card / "a.mp4")
+
+    assert ends(await table.run(card, card / "a.mp4", card)) == [("a.mp4", "announced")]
+
+
+class Bottomless(MemoryObjects):
+    """Takes large files without keeping their bytes."""
+
+    def put_file(self, bucket: str, key: str, path: Path, sha256: Sha256, *, retain_until: WallMs | None) -> ObjectStat:
+        stat = self.put_bytes(bucket, key, b"", sha256, retain_until=retain_until)
+        return replace(stat, size_bytes=path.stat().st_size)
+
+
+async def test_three_gigabytes_are_hashed_in_bounded_memory(tmp_path: Path, card: Path) -> None:
+    table = Table(tmp_path / "journals", Bottomless(SystemClock()))
+    with write(card / "a.mp4").open("r+b") as file:
+        file.truncate(3 << 30)
+
+    tracemalloc.start()
+    rows = await table.run(card)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert ends(rows) == [("a.mp4", "announced")]
+    assert table.heard.segments[0].object.size_bytes == 3 << 30
+    assert peak_bytes < 32 << 20
 
 
 # Services that fail.

@@ -56,6 +56,8 @@ def environment(settings: Settings, **changes: str) -> dict[str, str]:
     return dict(os.environ) | local_variables() | {
         "UNBROKEN_STORE_URL": settings.store_url,
         "UNBROKEN_TOPIC_PREFIX": settings.topic_prefix,
+        "UNBROKEN_TOPIC_PARTITIONS": str(settings.topic_partitions),
+        "UNBROKEN_TOPIC_REPLICATION": str(settings.topic_replication),
         "UNBROKEN_BUCKET_PREFIX": settings.bucket_prefix,
         "UNBROKEN_STATE": str(settings.state),
         "UNBROKEN_POLICY": str(settings.policy),
@@ -154,6 +156,7 @@ def test_wrong_words_are_exit_code_two_and_named(
         ({"UNBROKEN_STORE_SECRET_KEY": "wrong"}, 3, "key"),
         ({"UNBROKEN_STORE_ACCESS_KEY": ""}, 2, "infra/local.env"),
         ({"UNBROKEN_BUCKET_PREFIX": "never-made-"}, 2, "unbroken store apply"),
+        ({"UNBROKEN_TOPIC_PREFIX": "never-made"}, 2, "unbroken topics apply"),
     ],
 )
 def test_a_service_that_is_not_as_it_must_be_is_one_line_with_the_remedy(
