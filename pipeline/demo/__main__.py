@@ -205,13 +205,14 @@ def _end_workers(console: Console, stand: Stand) -> None:
 def _where_next(console: Console, stand: Stand, offset: int) -> None:
     """Write the stand's variables to a file and say what to look at."""
     variables = stand.folder / "env"
-    lines = [f"{name}={shlex.quote(value)}\n" for name, value in stand.variables.items()]
+    ours = {name: value for name, value in os.environ.items() if name.startswith("UNBROKEN_")} | stand.variables
+    lines = [f"{name}={shlex.quote(value)}\n" for name, value in sorted(ours.items())]
     variables.write_text("".join([*lines, f'PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"\n']), "utf-8")
     shown = Path(os.path.relpath(variables))
     query = quote("sum by (stage, result) (last_over_time(unbroken_events_total[1h])) > 0")
     prometheus = f"http://127.0.0.1:{19090 + offset}/graph?g0.tab=1&g0.expr={query}"
     console.print("\n[bold]Where to look next[/]")
-    console.print(f"  take the demo's place     set -a; . infra/local.env; . {shown}; set +a", soft_wrap=True)
+    console.print(f"  take the demo's place     set -a; . {shown}; set +a", soft_wrap=True)
     console.print("  any recording             unbroken recordings ID")
     console.print("  the archive               unbroken store list")
     console.print("  a worker's metrics        unbroken worker ledger &")
