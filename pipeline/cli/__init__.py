@@ -1,7 +1,8 @@
 """The command line: one file per command; each registers itself here and decides nothing.
 
 Exit codes: 0 done; 1 done, and what was looked at is not in order (refused files, a service down); 2 wrong usage or
-configuration; 3 a service did not answer. Messages go to stderr, results to stdout, ``--json`` for programs.
+configuration; 3 a service did not answer. ``check`` asks no service and has codes of its own. Messages go to stderr,
+results to stdout, ``--json`` for programs.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ COMMANDS: Final = (
     "status",
     "recordings",
     "doctor",
+    "check",
 )
 
 

@@ -1,0 +1,360 @@
+"""Check: files somebody has at hand, judged by the code that judges what connectors send.
+
+Nothing about continuity is decided here: the files become the segments of one recording, :func:`continuity.step
+<pipeline.domain.continuity.step>` judges them, and a declared end asks for the account. What is added is for a reader who
+was not there: which file a gap lies in or between, what each place rests on, and what could not be tested. Files are put in
+the order of their evidence; their names decide nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from pipeline.domain import continuity
+from pipeline.domain.account import Gap, Run
+from pipeline.domain.annotation import Annotation, SessionEnded
+from pipeline.domain.continuity import SourceState
+from pipeline.domain.findings import LEVEL_ORDER, Evidence, Finding, FindingKind, Level
+from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind
+from pipeline.domain.landing import ObjectRef, SegmentLanded
+from pipeline.domain.policy import Policy, Tolerance
+from pipeline.domain.probe import MediaFacts, SegmentProbed
+from pipeline.domain.recording import JudgedSegment, RecordingEnded, Verdict
+from pipeline.domain.time import ClaimedTime, ClockOrigin, WallMs
+from pipeline.domain.timeline import claim_of, locate
+
+_HERE: Final = "check"
+_RECORDING: Final = RecordingId("check")
+_SHOWN_NAMES: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRead:
+    """One file as it was read: the digest and facts of its bytes, and what its name, place and date claim."""
+
+    name: str
+    sha256: Sha256
+    size_bytes: int
+    facts: MediaFacts
+    start: ClaimedTime | None = None
+    sequence: int | None = None
+    run: str | None = None
+
+
+class Unread(NamedTuple):
+    """A file that may belong to the recording and could not be read, and what to do about it."""
+
+    name: str
+    reason: str
+
+
+class Observation(NamedTuple):
+    """A gap or finding with the names of its files. ``after``: what lies before it, if it lies between two files, or the
+    file a duplicate repeats. ``at_ms``: where it begins, since the start of the recording."""
+
+    kind: FindingKind
+    level: Level
+    evidence: Evidence
+    expected: str
+    found: str
+    file: str | None
+    after: str | None
+    stream: int | None
+    start: WallMs | None
+    end: WallMs | None
+    at_ms: int | None
+    size_ms: int | None
+
+
+class Basis(NamedTuple):
+    """What places so many files in time: the clock their order and gaps are judged by (``none``: nothing places them),
+    and the claim, with its error bar, that ties it to the clock times shown."""
+
+    evidence: Evidence
+    origin: ClockOrigin | None
+    error_ms: int | None
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """One recording judged. ``files`` are in the order of their evidence, those without a place last; ``ended`` is ``None``
+    where there was no file to judge."""
+
+    name: str
+    verdict: Verdict
+    ended: RecordingEnded | None
+    files: tuple[tuple[str, JudgedSegment], ...]
+    observations: tuple[Observation, ...]
+    bases: tuple[Basis, ...]
+    not_tested: tuple[str, ...]
+    unread: tuple[Unread, ...]
+
+    @property
+    def span_ms(self) -> int:
+        """From the first sample to the last; what is covered, where nothing is placed."""
+        if self.ended is None:
+            return 0
+        if self.ended.started_at is None or self.ended.ended_at is None:
+            return self.ended.covered_ms
+        return self.ended.ended_at - self.ended.started_at
+
+
+def check(
+    name: str, files: Sequence[FileRead], unread: Sequence[Unread], kind: SourceKind, now: WallMs, policy: Policy
+) -> Checked:
+    """Judge *files* as one recording called *name*. *unread*: what lay beside them and could not be read."""
+    if not files:
+        return Checked(
+            name=name,
+            verdict="unreadable" if unread else "not_testable",
+            ended=None,
+            files=(),
+            observations=(),
+            bases=(),
+            not_tested=tuple(_unread(unread)) or ("anything: there is no media file here",),
+            unread=tuple(unread),
+        )
+    first, _ = _fold(files, kind, now, policy)
+    order = sorted(zip(first, files, strict=True), key=lambda pair: (pair[0].start is None, pair[0].start or 0))
+    ordered = [file for _, file in order]
+    segments, ended = _fold(ordered, kind, now, policy)
+    named = tuple(zip([file.name for file in ordered], segments, strict=True))
+    tolerance = policy.tolerance[kind]
+    return Checked(
+        name=name,
+        verdict=ended.verdict,
+        ended=ended,
+        files=named,
+        observations=tuple(_observations(ended, named)),
+        bases=tuple(_bases(ended, segments)),
+        not_tested=(*_unread(unread), *_not_tested(ended, named, tolerance)),
+        unread=tuple(unread),
+    )
+
+
+def exit_code(checked: Sequence[Checked]) -> int:
+    """0: every recording continuous and every file read; 1: some interruption; 3: only degradations; 4: else, what could not
+    be tested or read."""
+    verdicts = {item.verdict for item in checked}
+    if "interrupted" in verdicts:
+        return 1
+    if "degraded" in verdicts:
+        return 3
+    return 4 if verdicts != {"continuous"} or any(item.unread for item in checked) else 0
+
+
+def gravest(observations: Sequence[Observation], most: int) -> list[Observation]:
+    """At most *most* of them, the gravest, in their order."""
+    ranked = sorted(range(len(observations)), key=lambda number: LEVEL_ORDER.index(observations[number].level))
+    return [observations[number] for number in sorted(ranked[:most])]
+
+
+def covered_cells(runs: Sequence[Run], start: int, end: int, width: int) -> tuple[bool, ...]:
+    """*start* to *end* in *width* equal cells: whether a cell is covered wholly. The shortest hole takes a cell."""
+    edges = [start + (end - start) * number // width for number in range(width + 1)]
+    holes = [(left.end, right.start) for left, right in itertools.pairwise(runs)]
+    cells = [True] * width
+    at = 0
+    for lo, hi in holes:
+        while at < width - 1 and edges[at + 1] <= lo:
+            at += 1
+        number = at
+        while number < width and (number == at or edges[number] < hi):
+            cells[number] = False
+            number += 1
+    return tuple(cells)
+
+
+# The pipeline's own judgement.
+
+
+def _fold(
+    files: Sequence[FileRead], kind: SourceKind, now: WallMs, policy: Policy
+) -> tuple[list[JudgedSegment], RecordingEnded]:
+    """Every file through continuity, then the end that says how many there were."""
+    state = SourceState()
+    segments: list[JudgedSegment] = []
+    for number, file in enumerate(files, start=1):
+        state, items = continuity.step(state, _segment(file, number, kind, now), policy)
+        segments += [item.segment for item in items if item.segment is not None]
+    state, items = continuity.step(state, _end(len(files), now), policy)
+    (ended,) = [item.ended for item in items if item.ended is not None]
+    return segments, ended
+
+
+def _segment(file: FileRead, number: int, kind: SourceKind, now: WallMs) -> SegmentProbed:
+    landed = SegmentLanded(
+        connector=_HERE,
+        announcement=number,
+        source_id=SourceId(_HERE),
+        source_kind=kind,
+        unit=_HERE,
+        recording_id=_RECORDING,
+        object=ObjectRef(bucket=_HERE, key=file.sha256, version_id="", sha256=file.sha256, size_bytes=file.size_bytes),
+        original_name=file.name,
+        received_at=now,
+        ends="declared",
+        sequence=file.sequence,
+        run=file.run,
+        claimed_start=file.start,
+    )
+    return SegmentProbed(landed=landed, facts=file.facts, observed_sha256=file.sha256, probe_version=_HERE)
+
+
+def _end(count: int, now: WallMs) -> Annotation:
+    return Annotation(
+        annotation_id=f"{_HERE}-end",
+        kind="session_ended",
+        source_id=SourceId(_HERE),
+        recording_id=_RECORDING,
+        made_at=now,
+        made_by=_HERE,
+        ended=SessionEnded(reason="declared", expected_segments=count),
+    )
+
+
+# Names for what was found.
+
+
+def _observations(ended: RecordingEnded, files: Sequence[tuple[str, JudgedSegment]]) -> list[Observation]:
+    """Gaps and findings in timeline order, those without a place last."""
+    names: dict[str, str] = {}
+    copies: dict[str, list[str]] = {}
+    for name, segment in files:
+        digest = segment.probed.landed.object.sha256
+        if segment.duplicate:
+            copies.setdefault(digest, []).append(name)
+        else:
+            names[digest] = name
+    found = [_of_gap(gap, ended, files) for gap in ended.gaps]
+    for finding in ended.findings:
+        file, after = names.get(finding.segment or ""), names.get(finding.previous or "")
+        if finding.kind == "duplicate" and copies.get(finding.segment or ""):
+            file, after = copies[finding.segment or ""].pop(0), file
+        found.append(_of_finding(finding, ended, file, after))
+    return sorted(found, key=lambda item: (item.start is None, item.start or 0))
+
+
+def _of_gap(gap: Gap, ended: RecordingEnded, files: Sequence[tuple[str, JudgedSegment]]) -> Observation:
+    middle = (gap.start + gap.end) // 2
+    placed = [(segment.start, segment.end, name) for name, segment in files if segment.start and segment.end]
+    inside = next((name for start, end, name in placed if start < middle < end), None)
+    before = max(((end, name) for _, end, name in placed if end <= middle), default=None)
+    behind = min(((start, name) for start, _, name in placed if start >= middle), default=None)
+    return Observation(
+        kind="gap",
+        level="interruption",
+        evidence=gap.evidence,
+        expected="media that runs on",
+        found=f"{_seconds(gap.size_ms)} missing",
+        file=inside or (behind[1] if behind else None),
+        after=None if inside or before is None else before[1],
+        stream=None,
+        start=gap.start,
+        end=gap.end,
+        at_ms=_since(ended, gap.start),
+        size_ms=gap.size_ms,
+    )
+
+
+def _of_finding(finding: Finding, ended: RecordingEnded, file: str | None, after: str | None) -> Observation:
+    return Observation(
+        kind=finding.kind,
+        level=finding.level,
+        evidence=finding.evidence,
+        expected=finding.expected,
+        found=finding.found,
+        file=file,
+        after=after,
+        stream=finding.stream,
+        start=finding.wall_start,
+        end=finding.wall_end,
+        at_ms=_since(ended, finding.wall_start),
+        size_ms=finding.size_ms,
+    )
+
+
+def _since(ended: RecordingEnded, at: WallMs | None) -> int | None:
+    return None if at is None or ended.started_at is None else max(0, at - ended.started_at)
+
+
+# What it rests on, and what not.
+
+
+def _bases(ended: RecordingEnded, segments: Sequence[JudgedSegment]) -> Iterator[Basis]:
+    counted = Counter(
+        _basis(segment.probed, _starts_anew(ended, segments))
+        for segment in segments
+        if segment.probed.facts.media == "timed" and not segment.duplicate
+    )
+    for basis, count in counted.items():
+        yield basis._replace(files=count)
+
+
+def _basis(probed: SegmentProbed, starts_anew: bool) -> Basis:
+    placed, claim = locate(probed), claim_of(probed)
+    if placed is None or claim is None:
+        return Basis("none", None, None, 0)
+    evidence: Evidence = "wall_clock" if placed.clock == "wall" or starts_anew else "media_clock"
+    return Basis("identity" if placed.clock.startswith("mtxi:") else evidence, claim.origin, claim.error_ms, 0)
+
+
+def _starts_anew(ended: RecordingEnded, segments: Sequence[JudgedSegment]) -> bool:
+    """Whether the stamps begin again in every file, so that only the wall clock tells what lies between them."""
+    resets = sum(finding.count or 0 for finding in ended.findings if finding.kind == "timestamp_reset")
+    return resets > 0 and resets >= sum(segment.start is not None for segment in segments) - 1
+
+
+def _unread(unread: Sequence[Unread]) -> Iterator[str]:
+    for item in unread:
+        yield f"{item.name}: {item.reason}"
+
+
+def _not_tested(
+    ended: RecordingEnded, files: Sequence[tuple[str, JudgedSegment]], tolerance: Tolerance
+) -> Iterator[str]:
+    segments = [segment for _, segment in files]
+    bad = [name for name, segment in files if segment.probed.facts.media == "unreadable" and not segment.duplicate]
+    if bad:
+        yield f"{_some(bad)}: copy again from the device and check again; keep the original medium"
+    photos = [name for name, segment in files if segment.probed.facts.media == "photo"]
+    if photos:
+        yield f"{_some(photos)}: a still picture has no length to test"
+    untimed = [
+        name
+        for name, segment in files
+        if segment.probed.facts.media == "timed" and any(f.kind == "not_testable" for f in segment.findings)
+    ]
+    if untimed:
+        yield f"{_some(untimed)}: something in it has no time stamps to judge by, or hardly a frame"
+    timed = [segment for segment in segments if segment.probed.facts.media == "timed" and not segment.duplicate]
+    if len(timed) > 1:
+        yield from _between_files(ended, timed, tolerance)
+    yield "what happened before the first sample and after the last: no file can tell"
+
+
+def _between_files(ended: RecordingEnded, timed: Sequence[JudgedSegment], tolerance: Tolerance) -> Iterator[str]:
+    bases = list(_bases(ended, timed))
+    lost = sum(basis.files for basis in bases if basis.evidence == "none")
+    if lost:
+        yield f"what lies between {lost} of the files: nothing places them in time"
+    errors = [basis.error_ms or 0 for basis in bases if basis.evidence == "wall_clock"]
+    if errors:
+        least = max(tolerance.wall_clock_ms, 2 * max(errors))
+        yield f"holes of up to {_seconds(least)} between files: only a wall clock places them, and it is no more exact"
+    if any(basis.evidence == "wall_clock" and basis.origin == "file_system" for basis in bases):
+        yield "whether the files' dates are the recorder's: copying may change them, and nothing else places some files"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN_NAMES
+    return ", ".join(names[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _seconds(ms: int) -> str:
+    return f"{ms // 1000}.{ms % 1000:03d} s"
