@@ -1,20 +1,23 @@
 """The simplest camera: ffmpeg copies a stream into segments, nothing is encoded again, and a watched folder takes over.
 
-One run of ffmpeg is one folder of segments named by the UTC second they began in; a segment is handed over when ffmpeg
-says it is complete, or has ended. Handing over is a rename, so the watched folder never holds half a segment. When ffmpeg
-dies it is started again, sooner at first, later when it keeps dying: a new run, whose folder keeps its names apart from
-any other's. What the camera sends while nothing records is lost, and shows as a gap.
+One run of ffmpeg is one folder of numbered segments. A segment is handed over when ffmpeg says it is complete, or has
+ended: it is renamed into the watched folder, which so never holds half a segment, under the UTC second it began in and
+its number. (Names by time alone collide: what ffmpeg held back while it recognised the stream, it writes at once.) The
+beginning is reckoned from the segment that arrived with the least delay, since data can only come late.
+
+When ffmpeg dies it is started again, sooner at first, later when it keeps dying: another run. What the camera sends while
+nothing records is lost, and shows as a gap.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import signal
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -57,8 +60,8 @@ class Camera:
             *(*pace, *patience, "-i", self.url),
             *("-map", "0:v?", "-map", "0:a?", "-c", "copy"),
             *("-f", "segment", "-segment_format", "mpegts", "-segment_time", str(self.segment_s)),
-            *("-segment_list", str(run / "complete"), "-segment_list_type", "flat", "-strftime", "1"),
-            str(run / "%Y%m%dT%H%M%SZ.ts"),
+            *("-segment_list", str(run / "complete"), "-segment_list_type", "csv"),
+            str(run / "%06d.ts"),
         ]
 
 
@@ -69,8 +72,8 @@ async def record(camera: Camera, stop: asyncio.Event) -> None:
     camera.ready.mkdir(parents=True, exist_ok=True)
     if left := sorted(camera.spool.iterdir()):
         await asyncio.sleep(_POLL_S)  # the recorder of a killed process is finishing its last segment
-        for run in left:
-            hand_over(run, camera.ready, complete_only=False)
+        for folder in left:
+            Run(folder).hand_over(camera.ready, ended=True)
     pause_s = _BACKOFF_S[0]
     while not stop.is_set():
         began = time.monotonic()
@@ -87,17 +90,16 @@ async def record(camera: Camera, stop: asyncio.Event) -> None:
 
 async def _run(camera: Camera, stop: asyncio.Event) -> tuple[int, str]:
     """One ffmpeg from start to end; its exit code and last words. All it wrote is handed over when this returns."""
-    run = camera.spool / f"run-{time.time_ns() // 1_000_000}"
-    run.mkdir()
-    errors = run / "errors"
+    folder = camera.spool / f"run-{time.time_ns() // 1_000_000}"
+    folder.mkdir()
+    run, errors = Run(folder), folder / "errors"
     try:
         with errors.open("wb") as said:
             process = await asyncio.create_subprocess_exec(
-                *camera.command(run),
+                *camera.command(folder),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=said,
-                env=os.environ | {"TZ": "UTC"},  # the clock that names segments
                 start_new_session=True,
             )
     except FileNotFoundError as exc:
@@ -108,12 +110,12 @@ async def _run(camera: Camera, stop: asyncio.Event) -> tuple[int, str]:
     try:
         while not ended.done() and not stop.is_set():
             await asyncio.wait({ended, stopped}, timeout=_POLL_S, return_when=asyncio.FIRST_COMPLETED)
-            hand_over(run, camera.ready, complete_only=True)
+            run.hand_over(camera.ready, ended=False)
     finally:
         stopped.cancel()
         await _end(process, ended)
         words = without_password(errors.read_text("utf-8", "replace")[-_LAST_WORDS:].strip())
-        hand_over(run, camera.ready, complete_only=False)
+        run.hand_over(camera.ready, ended=True)
     return process.returncode or 0, words
 
 
@@ -127,22 +129,50 @@ async def _end(process: asyncio.subprocess.Process, ended: asyncio.Task[int]) ->
         await asyncio.wait({ended}, timeout=patience_s)
 
 
-def hand_over(run: Path, ready: Path, *, complete_only: bool) -> None:
-    """Move a run's segments to where the watch finds them: those ffmpeg calls complete, or all when it has ended.
+class Run:
+    """One run's folder, and the wall time of its media's zero as far as it is known."""
 
-    A run's folder keeps its name there. An empty segment is left out: nothing was recorded in it.
-    """
-    listed = run / "complete"
-    names = listed.read_text("utf-8").split("\n")[:-1] if listed.is_file() else []
-    segments = sorted(run.glob("*.ts"))
-    for segment in segments:
-        if (segment.name in names or not complete_only) and segment.stat().st_size > 0:
-            (ready / run.name).mkdir(exist_ok=True)
-            segment.rename(ready / run.name / segment.name)
-    if not complete_only:
-        for rest in run.iterdir():
-            rest.unlink()
-        run.rmdir()
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._zero_s = float("inf")
+        self._end_s = 0.0
+
+    def hand_over(self, ready: Path, *, ended: bool) -> None:
+        """Move segments to where the watch finds them: those ffmpeg calls complete, or all when it has ended.
+
+        The run's folder keeps its name there. An empty segment is left out: nothing was recorded in it.
+        """
+        complete = self._complete()
+        for segment in sorted(self._folder.glob("*.ts")):
+            found = segment.stat()
+            if (segment.name in complete or ended) and found.st_size > 0:
+                began_s = self._began_s(complete.get(segment.name), found.st_mtime)
+                stamp = datetime.fromtimestamp(began_s, UTC)
+                (ready / self._folder.name).mkdir(exist_ok=True)
+                segment.rename(ready / self._folder.name / f"{stamp:%Y%m%dT%H%M%SZ}_{segment.name}")
+        if ended:
+            for rest in self._folder.iterdir():
+                rest.unlink()
+            self._folder.rmdir()
+
+    def _began_s(self, span: tuple[float, float] | None, written_s: float) -> float:
+        """When a segment began: *span* is its place in the run's media, *written_s* when its last byte came."""
+        if span is None:  # ffmpeg was killed in it: it follows the one before, or it is the run's first
+            known = self._zero_s + self._end_s
+            return known if known < written_s else min(self._started_s(), written_s)
+        self._zero_s = min(self._zero_s, written_s - span[1])
+        self._end_s = span[1]
+        return self._zero_s + span[0]
+
+    def _started_s(self) -> float:
+        return int(self._folder.name.rpartition("-")[2]) / 1000
+
+    def _complete(self) -> dict[str, tuple[float, float]]:
+        """Segments that ffmpeg lists as complete, with their begin and end in media seconds; a half-written line waits."""
+        listed = self._folder / "complete"
+        lines = listed.read_text("utf-8").split("\n")[:-1] if listed.is_file() else []
+        fields = [line.split(",") for line in lines]
+        return {name: (float(start), float(end)) for name, start, end in fields}
 
 
 def without_password(text: str) -> str:

@@ -44,7 +44,8 @@ from pipeline.wire.codec import encode
 SMALL_BYTES: Final = 16 << 20
 """Read once into memory up to here; the store's part size, so that such a file is one request."""
 WORKERS: Final = 4
-_WINDOW: Final = 4 * WORKERS
+_BATCH: Final = 2 * WORKERS
+_WINDOW: Final = 2 * _BATCH
 """Files begun and not yet announced. Announcements keep the order of the files, so a slow one holds back this many."""
 _HASH_CHUNK_BYTES: Final = 1 << 20
 _HEAD_BYTES: Final = 600
@@ -225,10 +226,8 @@ class Intake:
         self._threads.shutdown()
 
     async def _announce_ready(self, running: deque[asyncio.Task[_Ready | Row]]) -> list[Row]:
-        """Wait for the first file, take along those behind it that are done too, and announce them together."""
-        done = [await running.popleft()]
-        while running and running[0].done():
-            done.append(await running.popleft())
+        """Wait for the first files and announce them together: one durable step and one request for all of them."""
+        done = [await running.popleft() for _ in range(min(_BATCH, len(running)))]
         segments = [item.new for item in done if isinstance(item, _Ready)]
         duplicates = iter(await asyncio.to_thread(self.journal.announce, segments) if segments else ())
         await self._deliver()

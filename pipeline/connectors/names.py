@@ -102,7 +102,6 @@ _STAMP: Final = re.compile(rf"(?<!\d){_DATE}[Tt _-]?{_CLOCK}(?!\d)([Zz])?")
 _TRAILING: Final = re.compile(r"(\d{1,9})\D*$")
 _ID_OK: Final = re.compile(r"[A-Za-z0-9._-]+")
 MAX_ID: Final = 96
-_STAMP_ERROR_MS: Final = 1000
 _DATE_ERROR_MS: Final = 2000
 """A file's date is kept to 2 s by the file system most cards have (FAT), and tells when writing ended."""
 
@@ -110,12 +109,13 @@ _DATE_ERROR_MS: Final = 2000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """How a recorder names its files. ``numbered``: the last number of the name counts the files. ``runs``: the folder
-    names the recorder's run, and a restart begins another."""
+    names the recorder's run, and a restart begins another. ``error_ms``: how far a stamp in whole seconds may be off."""
 
     name: str
     about: str
     numbered: bool = False
     runs: bool = False
+    error_ms: int = 1000
 
 
 PROFILES: Final = {
@@ -123,7 +123,7 @@ PROFILES: Final = {
     for profile in (
         Profile(name="auto", about="a date and time in the name, else the file's date"),
         Profile(name="numbered", about="as auto, and the name's last number counts the files", numbered=True),
-        Profile(name="runs", about="as auto, and each folder is one run of the recorder", runs=True),
+        Profile(name="runs", about="as auto, and each folder is one run of the recorder", runs=True, error_ms=5000),
     )
 }
 
@@ -141,7 +141,7 @@ def read_claims(path: Path, mtime_ns: int, profile: Profile, zone: tzinfo) -> Cl
     """The claims of a file; *zone* is that of times in names that do not end in ``Z``."""
     stem = text_of(path.stem)
     stamp = _STAMP.search(stem)
-    start = _stamped(stamp, zone) if stamp else None
+    start = _stamped(stamp, zone, profile.error_ms) if stamp else None
     number = _TRAILING.search(stem[: stamp.start()] + stem[stamp.end() :] if stamp else stem)
     return Claims(
         start=start or _dated(mtime_ns),
@@ -192,7 +192,7 @@ def _looks_like_media(head: bytes) -> bool:
     return transport_stream or any(head.startswith(magic, at) for at, magic in _SIGNATURES)
 
 
-def _stamped(stamp: re.Match[str], zone: tzinfo) -> ClaimedTime | None:
+def _stamped(stamp: re.Match[str], zone: tzinfo, error_ms: int) -> ClaimedTime | None:
     year, month, day, hour, minute, second = (int(part) for part in stamp.groups()[:6])
     try:
         at = datetime(year, month, day, hour, minute, second, tzinfo=UTC if stamp[8] else zone)
@@ -201,7 +201,7 @@ def _stamped(stamp: re.Match[str], zone: tzinfo) -> ClaimedTime | None:
     at_ms = int(at.timestamp()) * 1000 + int((stamp[7] or "0").ljust(3, "0"))
     if at_ms < 0:
         return None
-    return ClaimedTime(at=WallMs(at_ms), origin="file_name", error_ms=1 if stamp[7] else _STAMP_ERROR_MS)
+    return ClaimedTime(at=WallMs(at_ms), origin="file_name", error_ms=1 if stamp[7] else error_ms)
 
 
 def _dated(mtime_ns: int) -> ClaimedTime | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.connectors import camera as cameras
-from pipeline.connectors.camera import Camera, hand_over, record, without_password
+from pipeline.connectors.camera import Camera, Run, record, without_password
 from tests.connectors.stage import eventually
 
 
@@ -157,22 +157,58 @@ async def test_a_recorder_ends_with_the_process_that_started_it_and_the_next_tak
     assert all(_packets(path) for path in segments(tmp_path))
 
 
-def test_only_what_is_complete_is_handed_over_while_a_run_goes_on(tmp_path: Path) -> None:
-    run, ready = tmp_path / "run-1", tmp_path / "ready"
-    for name in ("a.ts", "b.ts", "c.ts"):
-        run.mkdir(exist_ok=True)
-        (run / name).write_bytes(b"x")
+def run_folder(folder: Path, segments_at: dict[str, float], complete: str) -> tuple[Run, Path]:
+    """A run that began at second 1000, its segments by when their last byte came, and what ffmpeg calls complete."""
+    run, ready = folder / "run-1000000", folder / "ready"
+    run.mkdir()
     ready.mkdir()
-    (run / "complete").write_text("a.ts\nb.t", "utf-8")  # the second line is being written
-    hand_over(run, ready, complete_only=True)
-    first = sorted(path.name for path in ready.rglob("*.ts"))
-    (run / "c.ts").write_bytes(b"")
+    for name, written_s in segments_at.items():
+        (run / name).write_bytes(b"x")
+        os.utime(run / name, (written_s, written_s))
+    (run / "complete").write_text(complete, "utf-8")
+    return Run(run), ready
 
-    hand_over(run, ready, complete_only=False)
 
-    assert first == ["a.ts"]
-    assert sorted(path.name for path in ready.rglob("*.ts")) == ["a.ts", "b.ts"]
-    assert not run.exists()
+def handed(ready: Path) -> list[str]:
+    return sorted(path.name for path in ready.rglob("*.ts"))
+
+
+def test_only_what_is_complete_is_handed_over_while_a_run_goes_on(tmp_path: Path) -> None:
+    written = {"000000.ts": 1010.0, "000001.ts": 1020.0, "000002.ts": 1025.0}
+    run, ready = run_folder(
+        tmp_path, written, "000000.ts,0.0,10.0\n000001.ts,10.0,20"
+    )  # the second line is being written
+    run.hand_over(ready, ended=False)
+    first = handed(ready)
+    (tmp_path / "run-1000000/000002.ts").write_bytes(b"")
+
+    run.hand_over(ready, ended=True)
+
+    assert first == ["19700101T001640Z_000000.ts"]
+    assert handed(ready) == ["19700101T001640Z_000000.ts", "19700101T001650Z_000001.ts"]
+    assert not (tmp_path / "run-1000000").exists()
+
+
+def test_segments_that_were_held_back_and_written_at_once_keep_their_names_apart(tmp_path: Path) -> None:
+    written = {"000000.ts": 1005.0, "000001.ts": 1005.1, "000002.ts": 1006.2}
+    listed = "000000.ts,0.0,2.0\n000001.ts,2.0,4.0\n000002.ts,4.0,6.0\n"
+    run, ready = run_folder(tmp_path, written, listed)
+
+    run.hand_over(ready, ended=False)
+
+    assert handed(ready) == [
+        "19700101T001643Z_000000.ts",
+        "19700101T001643Z_000001.ts",
+        "19700101T001644Z_000002.ts",
+    ]
+
+
+def test_a_first_segment_that_was_cut_off_began_with_its_run(tmp_path: Path) -> None:
+    run, ready = run_folder(tmp_path, {"000000.ts": 1004.0}, "")
+
+    run.hand_over(ready, ended=True)
+
+    assert handed(ready) == ["19700101T001640Z_000000.ts"]
 
 
 @pytest.mark.parametrize(

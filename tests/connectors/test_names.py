@@ -75,6 +75,12 @@ def test_a_folder_is_a_run_where_the_profile_says_so() -> None:
     assert read_claims(Path("run-7/a.ts"), 0, PROFILES["auto"], UTC).run is None
 
 
+def test_a_recorder_that_is_slow_to_begin_has_a_wider_error() -> None:
+    claims = read_claims(Path("run-7/20261124T080000Z_000001.ts"), 0, PROFILES["runs"], SHANGHAI)
+
+    assert claims.start == ClaimedTime(at=EIGHT, origin="file_name", error_ms=5000)
+
+
 @pytest.mark.parametrize(
     ("name", "head", "is_taken"),
     [
