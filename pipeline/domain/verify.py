@@ -1,0 +1,453 @@
+"""Verify: whether an archive's documents, bytes and locks agree with each other, and which side says what.
+
+Nothing is taken over from the stages that wrote the archive but the formulas of docs/evidence-format.md. What was read
+is handed in as values; every check answers with items. Rules:
+
+1. PASS means both sides were there and agree. What could not be looked at is NOT COVERED and never PASS.
+2. All faults are told, each with both sides and its place; a check without a fault is one PASS.
+3. A document that does not have its own shape is a fault of that document; the other checks go on.
+4. A revision without a receipt is a fault: it never became an archived one, or its receipt was taken away.
+5. Recordings of a source prove each other only when all of them are looked at: a genesis names a close, and connectors
+   count what they hand in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final, Literal
+
+from pipeline.domain import chain
+from pipeline.domain.archive import LockMode, RecordingArchived, objects_digest, receipt_document
+from pipeline.domain.canonical import Json, canonical, digest, plain
+from pipeline.domain.chain import LinkAppended
+from pipeline.domain.identity import RecordingId, Sha256, SourceId
+from pipeline.domain.landing import ObjectRef
+from pipeline.domain.stitch import MANIFEST_FORMAT, TIMELINE_FORMAT
+from pipeline.domain.time import WallMs, to_rfc3339
+
+Result = Literal["pass", "fail", "not_covered"]
+Check = Literal[
+    "revisions",
+    "chain",
+    "manifest",
+    "timeline",
+    "documents",
+    "receipt",
+    "signature",
+    "originals",
+    "locks",
+    "history",
+    "announcements",
+]
+DOCUMENTS: Final = ("chain.jsonl", "manifest.json", "playlist.m3u8", "timeline.json")
+"""What a receipt lists beside the originals, in the order of their names."""
+RECEIPT: Final = "receipt.json"
+_SHOWN: Final = 400
+"""Characters of a side that are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One answer. ``about``: the revision or the source; ``place``: the object, link or field, empty for the whole check.
+    ``expected`` is empty unless the result is ``fail``; ``found`` says what was seen or why it could not be."""
+
+    about: str
+    check: Check
+    result: Result
+    place: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Two sides that differ."""
+
+    place: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """Digest and size of bytes that were read."""
+
+    sha256: Sha256
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """What the store reports of one object now. ``over``: empty, or what a reader gets instead who names no version."""
+
+    mode: LockMode
+    retain_until: WallMs | None
+    over: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One object a receipt lists: its place, its bytes (``None``: not there), its lock (``None``: nobody to ask)."""
+
+    ref: ObjectRef
+    content: Content | None
+    lock: Lock | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """What was read of one revision's folder. ``None`` and no links stand for what could not be read; why is in
+    ``unreadable``, by document."""
+
+    source_id: SourceId
+    recording_id: RecordingId
+    number: int
+    bucket: str
+    links: tuple[LinkAppended, ...] = ()
+    manifest: Mapping[str, Any] | None = None
+    timeline: Mapping[str, Any] | None = None
+    receipt: RecordingArchived | None = None
+    receipt_bytes: bytes = b""
+    contents: Mapping[str, Content]
+    unreadable: Mapping[str, tuple[Fault, ...]]
+
+    @property
+    def about(self) -> str:
+        return f"{self.recording_id} r{self.number}"
+
+
+def names(revision: Revision) -> tuple[str, str, int]:
+    """What a revision is called wherever it is named: source, recording, number."""
+    return revision.source_id, revision.recording_id, revision.number
+
+
+def _item(about: str, check: Check, faults: Iterable[Fault], passed: str) -> list[Item]:
+    """The faults as items, or one PASS that says what agreed."""
+    told = [
+        Item(about=about, check=check, result="fail", place=fault.place, expected=fault.expected, found=fault.found)
+        for fault in faults
+    ]
+    return told or [Item(about=about, check=check, result="pass", place="", expected="", found=passed)]
+
+
+def not_covered(about: str, check: Check, why: str) -> Item:
+    """A check that could not be made, and why."""
+    return Item(about=about, check=check, result="not_covered", place="", expected="", found=why)
+
+
+def _same(place: str, expected: object, found: object) -> Iterator[Fault]:
+    if expected != found:
+        yield Fault(place=place, expected=_from_difference(expected, found), found=_from_difference(found, expected))
+
+
+def _from_difference(side: object, other: object) -> str:
+    """*side* as text; of a long one the part in which it begins to differ from *other*."""
+    text, differs = (
+        str(side),
+        next((at for at, (a, b) in enumerate(zip(str(side), str(other), strict=False)) if a != b), 0),
+    )
+    if len(text) <= _SHOWN:
+        return text
+    start = max(0, differs - _SHOWN // 4)
+    return f"{'... ' if start else ''}{text[start : start + _SHOWN]}{' ...' if start + _SHOWN < len(text) else ''}"
+
+
+def _all_told(document: str, comparisons: Iterator[Fault]) -> list[Fault]:
+    """The faults of *comparisons*; where they end because a field is absent or of another type, that is the last one."""
+    faults: list[Fault] = []
+    try:
+        faults.extend(comparisons)
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError) as exc:
+        faults.append(Fault(place=document, expected="what its schema says", found=f"{type(exc).__name__}: {exc}"))
+    return faults
+
+
+# -- one revision --------------------------------------------------------------------------------------------------------
+
+
+def check_revision(revision: Revision) -> list[Item]:
+    """Chain, manifest, timeline and receipt of one revision against each other; objects and signature come apart."""
+    links = revision.links
+    lines = list(revision.unreadable.get("chain.jsonl", ()))
+    lines += [
+        Fault(place=f"link {fault.seq} ({_STEPS[fault.check]})", expected=fault.expected, found=fault.found)
+        for fault in (chain.verify(links) if links or not lines else ())
+    ]
+    items = _item(revision.about, "chain", lines, f"{len(links)} links")
+    items += _document(revision, "manifest", _manifest(revision), "agrees with the chain")
+    items += _document(revision, "timeline", _timeline(revision), "agrees with the manifest")
+    items += _document(revision, "receipt", _receipt(revision), "agrees with chain, manifest and folder")
+    return items
+
+
+_STEPS: Final = {
+    1: "genesis",
+    2: "number",
+    3: "record",
+    4: "hash",
+    5: "link before",
+    6: "facts or account",
+    7: "totals",
+    8: "end of chain",
+}
+"""The steps of ``chain.verify``, in a word."""
+
+
+def _document(revision: Revision, check: Check, comparisons: Iterator[Fault], passed: str) -> list[Item]:
+    name = f"{check}.json"
+    return _item(revision.about, check, revision.unreadable.get(name) or _all_told(name, comparisons), passed)
+
+
+def _manifest(revision: Revision) -> Iterator[Fault]:
+    manifest, links = revision.manifest or {}, revision.links
+    records = [json.loads(link.record) for link in links]
+    first, last = links[0], links[-1]
+    segments = [(link, record) for link, record in zip(links, records, strict=True) if link.kind in ("segment", "late")]
+    closes = [{"seq": link.seq, "hash": link.hash} for link in links if link.kind == "close"]
+    said = [
+        {"kind": link.kind, "seq": link.seq, "hash": link.hash, "record": record}
+        for link, record in zip(links, records, strict=True)
+        if link.kind in ("explanation", "metadata")
+    ]
+    yield from _same("format", MANIFEST_FORMAT, manifest["format"])
+    yield from _same(
+        "names", names(revision), tuple(manifest[key] for key in ("source_id", "recording_id", "revision"))
+    )
+    yield from _same("device", (first.source_kind, first.unit), (manifest["source_kind"], manifest["unit"]))
+    yield from _same("account", records[-1].get("account_sha256"), digest(manifest["account"]))
+    yield from _same("policy_version", manifest["account"]["policy_version"], manifest["policy_version"])
+    named = {"genesis": first.hash, "head": last.hash, "close_seq": last.seq, "links": len(links), "closed": True}
+    yield from _same("chain", named, manifest["chain"])
+    yield from _same("earlier_closes", closes[:-1], manifest["earlier_closes"])
+    stated = {record["content"]["sha256"]: record["content"]["length"] for _, record in segments}
+    yield from _same("originals", stated, {item["sha256"]: item["size_bytes"] for item in manifest["originals"]})
+    yield from _same(
+        "segments",
+        sorted((link.seq, link.hash, record["content"]["sha256"]) for link, record in segments),
+        sorted((item["seq"], item["hash"], item["sha256"]) for item in manifest["segments"]),
+    )
+    yield from _same("statements", said, manifest["statements"])
+    yield from _same(
+        "documents",
+        sorted(name for name in DOCUMENTS if name != "manifest.json"),
+        sorted(item["name"] for item in manifest["documents"]),
+    )
+    for item in manifest["documents"]:
+        content = revision.contents.get(item["name"])
+        yield from _same(f"documents: {item['name']}", _size(item["size_bytes"], item["sha256"]), _content(content))
+
+
+def _timeline(revision: Revision) -> Iterator[Fault]:
+    timeline, account = revision.timeline or {}, (revision.manifest or {}).get("account", {})
+    yield from _same("format", TIMELINE_FORMAT, timeline["format"])
+    yield from _same("names", names(revision)[1:], (timeline["recording_id"], timeline["revision"]))
+    for name in ("runs", "gaps", "started_at", "ended_at"):
+        yield from _same(name, account.get(name), timeline[name])
+
+
+def _receipt(revision: Revision) -> Iterator[Fault]:
+    receipt = revision.receipt
+    if receipt is None:
+        yield Fault(place=RECEIPT, expected="a receipt", found="none: not archived yet, or taken away")
+        return
+    yield from _same("form", receipt_document(receipt).decode(), revision.receipt_bytes.decode("utf-8", "replace"))
+    yield from _same("names", names(revision), (receipt.source_id, receipt.recording_id, receipt.revision))
+    yield from _same("objects_sha256", objects_digest(receipt.originals, receipt.records), receipt.objects_sha256)
+    here = [f"{revision.bucket}/{folder(revision)}/{name}" for name in DOCUMENTS]
+    yield from _same("records", here, [place(item.object) for item in receipt.records])
+    for locked in (*receipt.originals, *receipt.records):
+        yield from _same(f"lock_mode of {place(locked.object)}", "COMPLIANCE", locked.lock_mode)
+    if revision.links:
+        yield from _receipt_of_chain(receipt, revision.links)
+    account = (revision.manifest or {}).get("account")
+    if account is not None:
+        for name in ("ended_at", "first_received_at"):
+            yield from _same(name, account[name], plain(getattr(receipt, name)))
+
+
+def _receipt_of_chain(receipt: RecordingArchived, links: Sequence[LinkAppended]) -> Iterator[Fault]:
+    """The close it is of, the device, and every original exactly once, at a place some link states."""
+    yield from _same("close_hash", links[-1].hash, receipt.close_hash)
+    yield from _same("device", (links[0].source_kind, links[0].unit), (receipt.source_kind, receipt.unit))
+    stated: dict[str, set[tuple[object, ...]]] = {}
+    for link in links:
+        if link.kind in ("segment", "late"):
+            record = json.loads(link.record)
+            where = tuple(record["object"][name] for name in ("bucket", "key", "version_id"))
+            stated.setdefault(record["content"]["sha256"], set()).add((*where, record["content"]["length"]))
+    yield from _same("originals", sorted(stated), sorted(item.object.sha256 for item in receipt.originals))
+    for item in receipt.originals:
+        ref = item.object
+        found = (ref.bucket, ref.key, ref.version_id, ref.size_bytes)
+        if found not in stated.get(ref.sha256, {found}):
+            yield Fault(place=f"originals: {ref.sha256}", expected=str(stated[ref.sha256]), found=str(found))
+
+
+def folder(revision: Revision) -> str:
+    """Where a revision's documents lie in the records bucket."""
+    return f"recordings/{revision.source_id}/{revision.recording_id}/r{revision.number}"
+
+
+def signed_message(receipt: RecordingArchived) -> bytes:
+    """What the signature of *receipt* must cover, from its own fields and its own list of objects."""
+    signed: dict[str, Json] = {
+        "recording_id": receipt.recording_id,
+        "revision": receipt.revision,
+        "close_hash": receipt.close_hash,
+        "objects_sha256": objects_digest(receipt.originals, receipt.records),
+        "archived_at": to_rfc3339(receipt.archived_at),
+        "key_id": receipt.key_id,
+    }
+    return canonical(signed)
+
+
+def check_signature(about: str, receipt: RecordingArchived, keys: Collection[str], genuine: bool) -> Item:
+    """*keys*: ids of the public keys at hand; *genuine*: the one the receipt names signed :func:`signed_message`."""
+    if not keys:
+        return not_covered(about, "signature", f"no public key was given (the receipt names key {receipt.key_id})")
+    if receipt.key_id not in keys:
+        known = " or ".join(sorted(keys))
+        faults = [Fault(place="key_id", expected=f"key {known}", found=f"key {receipt.key_id}")]
+    elif not genuine:
+        faults = [
+            Fault(place="signature", expected=f"signed by key {receipt.key_id}", found="not what that key signed")
+        ]
+    else:
+        faults = []
+    return _item(about, "signature", faults, f"signed by key {receipt.key_id}")[0]
+
+
+# -- objects -------------------------------------------------------------------------------------------------------------
+
+
+def check_contents(about: str, check: Check, seen: Sequence[Seen]) -> list[Item]:
+    """The bytes of each object a receipt lists against the digest and size it states."""
+    faults = [
+        Fault(place=place(item.ref), expected=_size(item.ref.size_bytes, item.ref.sha256), found=_content(item.content))
+        for item in seen
+        if item.content != Content(sha256=item.ref.sha256, size_bytes=item.ref.size_bytes)
+    ]
+    size_bytes = sum(item.ref.size_bytes for item in seen)
+    return _item(about, check, faults, f"{len(seen)} objects, {size_bytes} bytes read")
+
+
+def check_locks(about: str, seen: Sequence[Seen], until: Mapping[str, WallMs]) -> list[Item]:
+    """Each object's lock as the store reports it against the date *until* that the receipt states, by place."""
+    asked = [(item, item.lock) for item in seen if item.lock is not None]
+    if not asked:
+        return [not_covered(about, "locks", "a copy has no store to ask")]
+    faults = list[Fault]()
+    for item, lock in asked:
+        where = place(item.ref)
+        wanted = until[where]
+        if lock.mode != "COMPLIANCE" or lock.retain_until is None or lock.retain_until < wanted:
+            date = "no date" if lock.retain_until is None else to_rfc3339(lock.retain_until)
+            faults.append(
+                Fault(place=where, expected=f"COMPLIANCE until {to_rfc3339(wanted)}", found=f"{lock.mode} until {date}")
+            )
+        if lock.over:
+            faults.append(Fault(place=where, expected="no other version over it", found=lock.over))
+    return _item(about, "locks", faults, f"{len(asked)} objects in COMPLIANCE until the dates of the receipt")
+
+
+def place(ref: ObjectRef) -> str:
+    """Bucket and key, as messages name an object."""
+    return f"{ref.bucket}/{ref.key}"
+
+
+def _size(size_bytes: object, sha256: object) -> str:
+    return f"{size_bytes} bytes of sha256 {sha256}"
+
+
+def _content(content: Content | None) -> str:
+    return "nothing" if content is None else _size(content.size_bytes, content.sha256)
+
+
+# -- several revisions, several recordings -------------------------------------------------------------------------------
+
+
+def check_revisions(about: str, revisions: Sequence[Revision]) -> list[Item]:
+    """The revisions of one recording, in order: none is absent, and each chain begins with the whole one before it."""
+    numbers = [revision.number for revision in revisions]
+    faults = list(_same("revisions", list(range(1, max(numbers) + 1)), numbers))
+    for before, after in pairwise(revisions):
+        kept = [link.hash for link in after.links[: len(before.links)]]
+        faults += _same(f"r{before.number} in the chain of r{after.number}", [link.hash for link in before.links], kept)
+    return _item(about, "revisions", faults, f"{len(numbers)}, each continuing the one before")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What a recording's newest chain says about its source's history. ``position``: of its genesis among all the source's
+    judged items; ``announced``: connector and announcement of each segment."""
+
+    recording_id: RecordingId
+    position: int
+    previous: str | None
+    closes: tuple[str, ...]
+    announced: tuple[tuple[str, int], ...]
+
+
+def past(revision: Revision) -> Past | None:
+    """The history in *revision*'s chain, or ``None`` if it cannot be read (the chain's own check says why)."""
+    try:
+        records = [json.loads(link.record) for link in revision.links]
+        announced = (record for link, record in zip(revision.links, records, strict=True) if "announcement" in record)
+        return Past(
+            recording_id=revision.recording_id,
+            position=int(records[0]["position"]),
+            previous=records[0]["previous"],
+            closes=tuple(link.hash for link in revision.links if link.kind == "close"),
+            announced=tuple((str(record["connector"]), int(record["announcement"])) for record in announced),
+        )
+    except (KeyError, TypeError, ValueError, IndexError):
+        return None
+
+
+def check_history(source: SourceId, pasts: Sequence[Past]) -> list[Item]:
+    """All recordings of a source against each other: every genesis names a close that is there, none does not once one
+    did, and what the connectors counted is there without a hole. Recordings that began before the first close name none."""
+    ordered = sorted(pasts, key=lambda one: one.position)
+    faults = list[Fault]()
+    known, named = dict[str, int](), False
+    for one in ordered:
+        known |= dict.fromkeys(one.closes, one.position)
+    for before, one in pairwise(ordered):
+        if before.position == one.position:
+            both = f"{before.recording_id}, {one.recording_id}"
+            faults.append(Fault(place=f"position {one.position}", expected="one recording that began", found=both))
+    for one in ordered:
+        where = f"genesis of {one.recording_id}"
+        if one.previous is None and named:
+            faults.append(Fault(place=where, expected="the close before it", found="no close"))
+        elif one.previous is not None and known.get(one.previous, one.position) >= one.position:
+            found = "none" if one.previous not in known else "a recording that began later"
+            faults.append(Fault(place=where, expected=f"an earlier recording with close {one.previous}", found=found))
+        named = named or one.previous is not None
+    items = _item(source, "history", faults, f"{len(pasts)} recordings, each naming a close before it")
+    return [*items, _announcements(source, pasts)]
+
+
+def _announcements(source: SourceId, pasts: Sequence[Past]) -> Item:
+    """A hole is not a fault by itself: the files may belong to a recording that is still open."""
+    counted: dict[str, set[int]] = {}
+    for one in pasts:
+        for connector, number in one.announced:
+            counted.setdefault(connector, set()).add(number)
+    holes = {name: ", ".join(_holes(found)) for name, found in sorted(counted.items())}
+    told = "; ".join(f"{name}: {hole}" for name, hole in holes.items() if hole)
+    if told:
+        why = f"{told} in no archived recording: still open, quarantined or taken away"
+        return not_covered(source, "announcements", why)
+    seen = ", ".join(f"{name} 1..{max(found)}" for name, found in sorted(counted.items()))
+    return _item(source, "announcements", (), seen or "none")[0]
+
+
+def _holes(numbers: Collection[int]) -> Iterator[str]:
+    """What is missing between 1 and the greatest of *numbers*, as ``3`` or ``5..9``."""
+    for before, after in pairwise([0, *sorted(numbers)]):
+        if after > before + 1:
+            yield str(before + 1) if after == before + 2 else f"{before + 1}..{after - 1}"

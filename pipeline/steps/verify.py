@@ -1,0 +1,311 @@
+"""Verify, the reading: an archive is read back, object by object, and the rules of :mod:`pipeline.domain.verify` judge it.
+
+It needs the store or a copy of it, and no broker and no agent. Originals are streamed, a few at a time, whatever their
+size; of a recording only its documents are in memory, of a source only what its recordings say about each other.
+An answer the store does not give ends the reading: what could not be asked is not called tampered with.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, BinaryIO, Final, Protocol
+
+from pipeline.domain import verify
+from pipeline.domain.archive import LockedObject, RecordingArchived
+from pipeline.domain.chain import LinkAppended, LinkKind
+from pipeline.domain.continuity import RecordingEnded
+from pipeline.domain.errors import Malformed, ObjectMissing
+from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, label
+from pipeline.domain.landing import ObjectRef
+from pipeline.domain.probe import MediaFacts
+from pipeline.domain.verify import Content, Fault, Item, Lock, Past, Revision, Seen
+from pipeline.ports import ObjectStat
+from pipeline.wire import codec, topics
+
+READ_AT_ONCE: Final = 2
+"""Originals read at the same time: one is hashed while the next one comes."""
+_BLOCK_BYTES: Final = 1 << 20
+LIMIT_BYTES: Final = 64 << 20
+"""No document is larger; one that claims to be is not read."""
+_KEY: Final = re.compile(
+    r"recordings/([A-Za-z0-9][\w.-]{0,95})/([A-Za-z0-9][\w.-]{0,95})/r([1-9][0-9]{0,3})/[^/]+", re.ASCII
+)
+
+
+class ReadableStore(Protocol):
+    """The reading half of :class:`pipeline.ports.ObjectStore`; its obligations hold."""
+
+    def stat(self, bucket: str, key: str, version_id: str | None = None) -> ObjectStat: ...
+    def open(self, ref: ObjectRef) -> AbstractContextManager[BinaryIO]: ...
+    def read(self, bucket: str, key: str, limit_bytes: int = 64 << 20) -> bytes: ...
+    def list(self, bucket: str, prefix: str) -> Iterator[ObjectStat]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """*records*: the bucket of records. *locks*: whether *store* has locks to ask for. *keys*: raw public keys by id;
+    *signed*: whether a raw key signed a message with a signature."""
+
+    store: ReadableStore
+    records: str
+    locks: bool
+    keys: Mapping[str, bytes]
+    signed: Callable[[bytes, bytes, bytes], bool]
+
+    def items(self, source: str | None = None, recording: str | None = None) -> Iterator[Item]:
+        """Every answer about every recording, or about those of *source* or *recording*, as it is found. None at all when
+        nothing of that name is archived. Raises what the store raises while it does not answer."""
+        found: dict[tuple[str, str], set[int]] = {}
+        for listed in self.store.list(self.records, f"recordings/{source}/" if source else "recordings/"):
+            match = _KEY.fullmatch(listed.key)
+            if match and recording in (None, match[2]):
+                found.setdefault((match[1], match[2]), set()).add(int(match[3]))
+        for name, group in groupby(found, key=lambda names: names[0]):
+            pasts: list[Past] = []
+            for _, recording_name in group:
+                last = yield from self._recording(name, recording_name, sorted(found[name, recording_name]))
+                past = verify.past(last)
+                pasts += [past] if past else []
+            if recording is None:
+                yield from verify.check_history(SourceId(name), pasts)
+            else:
+                why = "only all recordings of a source prove each other, one was asked for"
+                yield verify.not_covered(name, "history", why)
+
+    def _recording(self, source: str, name: str, numbers: list[int]) -> Generator[Item, None, Revision]:
+        """One recording's items, its revisions in order; the value is the newest."""
+        known: dict[ObjectRef, Content | None] = {}
+        accounts: dict[int, RecordingEnded] = {}
+        revisions: list[Revision] = []
+        for number in numbers:
+            revision = self._revision(SourceId(source), RecordingId(name), number, accounts)
+            revisions.append(revision)
+            yield from verify.check_revision(revision)
+            if revision.receipt is not None:
+                yield from self._archived(revision, revision.receipt, known)
+        yield from verify.check_revisions(name, revisions)
+        return revisions[-1]
+
+    def _archived(
+        self, revision: Revision, receipt: RecordingArchived, known: dict[ObjectRef, Content | None]
+    ) -> Iterator[Item]:
+        """Signature, bytes and locks of what *receipt* lists. *known*: originals read for an earlier revision."""
+        about, key = revision.about, self.keys.get(receipt.key_id)
+        genuine = key is not None and self.signed(key, verify.signed_message(receipt), _raw(receipt.signature))
+        yield verify.check_signature(about, receipt, self.keys.keys(), genuine)
+        with ThreadPoolExecutor(READ_AT_ONCE, thread_name_prefix="verify") as pool:
+            unread = [item.object for item in receipt.originals if item.object not in known]
+            known.update(zip(unread, pool.map(self._content, unread), strict=True))
+            originals = list(pool.map(lambda item: self._seen(item, known[item.object]), receipt.originals))
+        documents = [self._seen(item, revision.contents.get(_name(item))) for item in receipt.records]
+        yield from verify.check_contents(about, "documents", documents)
+        yield from verify.check_contents(about, "originals", originals)
+        itself = self._seen(_receipt_lock(revision, receipt), None)
+        until = {verify.place(item.object): item.retain_until for item in (*receipt.originals, *receipt.records)}
+        until[verify.place(itself.ref)] = min(until.values(), default=receipt.archived_at)
+        yield from verify.check_locks(about, [*originals, *documents, itself], until)
+
+    def _content(self, ref: ObjectRef) -> Content | None:
+        try:
+            with self.store.open(ref) as body:
+                digest, size_bytes = hashlib.sha256(), 0
+                while block := body.read(_BLOCK_BYTES):
+                    digest.update(block)
+                    size_bytes += len(block)
+        except (ObjectMissing, OSError):  # a scratched disc raises the latter: what cannot be read is not there
+            return None
+        return Content(sha256=Sha256(digest.hexdigest()), size_bytes=size_bytes)
+
+    def _seen(self, locked: LockedObject, content: Content | None) -> Seen:
+        return Seen(ref=locked.object, content=content, lock=self._lock(locked.object) if self.locks else None)
+
+    def _lock(self, ref: ObjectRef) -> Lock:
+        """The lock of the version named, and what lies over it for a reader who names none."""
+        try:
+            named = self.store.stat(ref.bucket, ref.key, ref.version_id or None)
+        except ObjectMissing:
+            return Lock(mode="none", retain_until=None)
+        over = ""
+        try:
+            newest = self.store.stat(ref.bucket, ref.key)
+            if (newest.size_bytes, newest.sha256) != (named.size_bytes, named.sha256):
+                over = f"version {newest.version_id} with {newest.size_bytes} bytes of sha256 {newest.sha256}"
+        except ObjectMissing:
+            over = "a delete marker"
+        return Lock(mode=named.lock_mode, retain_until=named.retain_until, over=over)
+
+    def _revision(
+        self, source: SourceId, recording: RecordingId, number: int, accounts: dict[int, RecordingEnded]
+    ) -> Revision:
+        """Read one folder. *accounts*: of the closes of this recording so far; this revision's is added."""
+        read = _Read(self.store, self.records, f"recordings/{source}/{recording}/r{number}")
+        receipt = read.receipt()
+        manifest = read.document("manifest.json", receipt)
+        timeline = read.document("timeline.json", receipt)
+        if manifest is not None:
+            with suppress(Malformed):  # the account's digest is compared as it stands, whatever it holds
+                accounts[number] = codec.load_state(RecordingEnded, manifest.get("account"))
+        links = read.links(source, recording, accounts, receipt)
+        read.bytes_of("playlist.m3u8", receipt)
+        return Revision(
+            source_id=source,
+            recording_id=recording,
+            number=number,
+            bucket=self.records,
+            links=links,
+            manifest=manifest,
+            timeline=timeline,
+            receipt=receipt,
+            receipt_bytes=read.receipt_bytes,
+            contents=read.contents,
+            unreadable=read.unreadable,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """A line of ``chain.jsonl``."""
+
+    kind: LinkKind
+    seq: int
+    record: str
+    hash: Sha256
+    facts: MediaFacts | None = None
+
+
+class _Read:
+    """The documents of one folder as far as they can be read; why not is in ``unreadable``."""
+
+    def __init__(self, store: ReadableStore, bucket: str, folder: str) -> None:
+        self._store, self._bucket, self._folder = store, bucket, folder
+        self.receipt_bytes = b""
+        self.contents: dict[str, Content] = {}
+        self.unreadable: dict[str, tuple[Fault, ...]] = {}
+
+    def receipt(self) -> RecordingArchived | None:
+        data = self.bytes_of(verify.RECEIPT, None)
+        if data is None:
+            return None
+        self.receipt_bytes = data
+        try:
+            receipt: RecordingArchived = codec.decode(topics.ARCHIVED.name, data)
+            return receipt
+        except Malformed as exc:
+            self._fault(verify.RECEIPT, "a receipt", str(exc))
+            return None
+
+    def document(self, name: str, receipt: RecordingArchived | None) -> Mapping[str, Any] | None:
+        data = self.bytes_of(name, receipt)
+        if data is None:
+            return None
+        try:
+            value = json.loads(data)
+        except (ValueError, RecursionError) as exc:
+            self._fault(name, "JSON", str(exc))
+            return None
+        if not isinstance(value, dict):
+            self._fault(name, "a JSON object", type(value).__name__)
+            return None
+        return value
+
+    def links(
+        self,
+        source: SourceId,
+        recording: RecordingId,
+        accounts: Mapping[int, RecordingEnded],
+        receipt: RecordingArchived | None,
+    ) -> tuple[LinkAppended, ...]:
+        """The lines of ``chain.jsonl`` as links; *accounts* go with the closes, by their order."""
+        lines = (self.bytes_of("chain.jsonl", receipt) or b"").split(b"\n")
+        if lines.pop() != b"":
+            self._fault("chain.jsonl", "a last line that ends", "one cut off or without its end")
+        links: list[LinkAppended] = []
+        device: tuple[SourceKind, str] | None = None
+        closes = 0
+        for number, text in enumerate(lines, start=1):
+            try:
+                line = codec.load_state(_Line, json.loads(text))
+                device = device or _device(line.record)
+                closes += line.kind == "close"
+                link = LinkAppended(
+                    source_id=source,
+                    source_kind=device[0],
+                    unit=device[1],
+                    recording_id=recording,
+                    seq=line.seq,
+                    kind=line.kind,
+                    record=line.record,
+                    hash=line.hash,
+                    facts=line.facts,
+                    ended=accounts.get(closes) if line.kind == "close" else None,
+                )
+            except (Malformed, ValueError, RecursionError) as exc:
+                self._fault("chain.jsonl", "a link", str(exc), f"line {number}")
+            else:
+                links.append(link)
+        return tuple(links)
+
+    def bytes_of(self, name: str, receipt: RecordingArchived | None) -> bytes | None:
+        """A document's bytes, of the version *receipt* names if it does; digest and size are noted."""
+        key = f"{self._folder}/{name}"
+        listed = receipt.records if receipt else ()
+        ref = next(
+            (item.object for item in listed if (item.object.bucket, item.object.key) == (self._bucket, key)), None
+        )
+        try:
+            if ref is None:
+                data = self._store.read(self._bucket, key)
+            else:
+                with self._store.open(ref) as body:
+                    data = body.read(LIMIT_BYTES + 1)
+        except (ObjectMissing, OSError) as exc:
+            self._fault(name, "a document", f"none: {exc}")
+            return None
+        if len(data) > LIMIT_BYTES:
+            self._fault(name, f"at most {LIMIT_BYTES} bytes", "more")
+            return None
+        self.contents[name] = Content(sha256=Sha256(hashlib.sha256(data).hexdigest()), size_bytes=len(data))
+        return data
+
+    def _fault(self, name: str, expected: str, found: str, place: str = "") -> None:
+        fault = Fault(place=place or name, expected=expected, found=found)
+        self.unreadable[name] = (*self.unreadable.get(name, ()), fault)
+
+
+def _device(record: str) -> tuple[SourceKind, str]:
+    """Kind and unit as the genesis states them; what is no genesis has none, and its check says so."""
+    try:
+        genesis = json.loads(record)
+        return genesis["source_kind"], label(genesis["unit"], "unit")
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "cctv", "unknown"
+
+
+def _raw(signature: str) -> bytes:
+    """The signature's bytes; none for what is no base64, which no key signed."""
+    try:
+        return base64.b64decode(signature, validate=True)
+    except ValueError:
+        return b""
+
+
+def _name(item: LockedObject) -> str:
+    return item.object.key.rpartition("/")[2]
+
+
+def _receipt_lock(revision: Revision, receipt: RecordingArchived) -> LockedObject:
+    """The receipt itself, which no receipt lists; its newest version is the one that was read."""
+    content = revision.contents[verify.RECEIPT]
+    key = f"{verify.folder(revision)}/{verify.RECEIPT}"
+    ref = ObjectRef(
+        bucket=revision.bucket, key=key, version_id="", sha256=content.sha256, size_bytes=content.size_bytes
+    )
+    return LockedObject(object=ref, lock_mode="COMPLIANCE", retain_until=receipt.archived_at)

@@ -1,0 +1,129 @@
+"""An archive as the stages really make it: three recordings of one source, the first with a late file, in a store in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.adapters.objects_memory import MemoryObjects
+from pipeline.domain import chain, continuity, stitch
+from pipeline.domain.annotation import Annotation
+from pipeline.domain.archive import ArchiveState
+from pipeline.domain.chain import ChainState, LinkAppended
+from pipeline.domain.continuity import SourceState
+from pipeline.domain.identity import RecordingId, Sha256
+from pipeline.domain.landing import ObjectRef
+from pipeline.domain.probe import SegmentProbed
+from pipeline.domain.stitch import Document, RecordingStitched
+from pipeline.domain.time import WallMs
+from pipeline.steps.archive import ArchiveStep
+from tests.builders import SOURCE, T0, explanation, metadata, mp4, policy, session_ended
+from tests.builders_archive import DAY_MS, signer
+
+FIRST, SECOND, THIRD = (RecordingId(f"hall-1-{name}") for name in ("a", "b", "c"))
+
+
+class Noon:
+    def now(self) -> WallMs:
+        return WallMs(T0 + DAY_MS)
+
+
+@dataclass(frozen=True)
+class Received:
+    event: RecordingStitched
+
+
+class Archive:
+    """``store`` holds what was archived, under lock."""
+
+    def __init__(self) -> None:
+        self.store = MemoryObjects(Noon())
+        for name, days in (("originals", 1), ("records", 1), ("derived", None)):
+            self.store.make_bucket(name, days)
+        self._step = ArchiveStep(
+            store=self.store, clock=Noon(), signer=signer(), policy=policy(), records="records", derived="derived"
+        )
+        self._links: dict[RecordingId, list[LinkAppended]] = {}
+        source, chains = SourceState(source_id=SOURCE), ChainState()
+        for event in self._day():
+            source, judged = continuity.step(source, event, policy())
+            for item in judged:
+                chains, appended = chain.step(chains, item)
+                for link in appended:
+                    self._append(link)
+
+    def _day(self) -> list[SegmentProbed | Annotation]:
+        return [
+            self._file(0, FIRST),
+            self._file(2, FIRST, announcement=2),
+            explanation(10_000, 20_000, recording_id=FIRST),
+            session_ended("end-a", recording_id=FIRST),
+            self._file(3, SECOND, announcement=3),
+            metadata(recording_id=SECOND),
+            session_ended("end-b", recording_id=SECOND),
+            self._file(4, THIRD, announcement=4),
+            session_ended("end-c", recording_id=THIRD),
+            self._file(1, FIRST, announcement=5),
+            session_ended("end-a2", recording_id=FIRST),
+        ]
+
+    def _file(self, number: int, recording: RecordingId, announcement: int = 1) -> SegmentProbed:
+        data = f"bytes of file {number}".encode() * 50
+        found = Sha256(hashlib.sha256(data).hexdigest())
+        stat = self.store.put_bytes("originals", f"sha256/{found[:2]}/{found}.mp4", data, found, retain_until=None)
+        ref = ObjectRef(
+            bucket="originals", key=stat.key, version_id=stat.version_id, sha256=found, size_bytes=len(data)
+        )
+        return mp4(number, object=ref, recording_id=recording, announcement=announcement)
+
+    def _append(self, link: LinkAppended) -> None:
+        links = self._links.setdefault(link.recording_id, [])
+        links.append(link)
+        if link.kind != "close":
+            return
+        account = stitch.account_of(links)
+        event = RecordingStitched(
+            source_id=SOURCE,
+            source_kind=link.source_kind,
+            unit=link.unit,
+            recording_id=link.recording_id,
+            revision=account.revision,
+            close_hash=link.hash,
+            close_seq=link.seq,
+            documents=tuple(self._stage(*item) for item in stitch.documents(links, "unbroken 0.1.0")),
+            originals=stitch.originals_of(stitch.segments_of(links)),
+            ended=account,
+        )
+        asyncio.run(self._step.step(ArchiveState(), Received(event)))
+
+    def _stage(self, name: stitch.DocumentName, data: bytes) -> Document:
+        found = Sha256(hashlib.sha256(data).hexdigest())
+        self.store.put_bytes("derived", f"staged/{found}", data, found, retain_until=None)
+        return Document(name=name, sha256=found, size_bytes=len(data), staged_key=f"staged/{found}")
+
+    def copy(self, folder: Path) -> None:
+        """The locked buckets side by side in *folder*, the public key beside them."""
+        for bucket in ("originals", "records"):
+            for stat in self.store.list(bucket, ""):
+                path = folder / bucket / stat.key
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(self.store.read(bucket, stat.key))
+        (folder / "receipt-key.pub.pem").write_bytes(signer().public_pem)
+
+
+def link_copy(source: Path, target: Path) -> None:
+    """A copy that costs nothing: names of its own for the same files. Change one by replacing it (:func:`put`)."""
+    for path in source.rglob("*"):
+        if path.is_file():
+            other = target / path.relative_to(source)
+            other.parent.mkdir(parents=True, exist_ok=True)
+            os.link(path, other)
+
+
+def put(path: Path, data: bytes) -> None:
+    """New bytes under this name only."""
+    path.unlink()
+    path.write_bytes(data)

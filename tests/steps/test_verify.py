@@ -1,0 +1,267 @@
+"""What the stages archived verifies; whatever is changed afterwards is found and named."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import random
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from pipeline.adapters import signing
+from pipeline.adapters.objects_folder import FolderObjects
+from pipeline.adapters.objects_memory import Fault, MemoryObjects
+from pipeline.adapters.signing import Ed25519Signer
+from pipeline.domain.archive import RecordingArchived, objects_digest, receipt_document
+from pipeline.domain.canonical import canonical
+from pipeline.domain.errors import StoreUnavailable
+from pipeline.domain.identity import Sha256
+from pipeline.domain.time import WallMs
+from pipeline.domain.verify import Item, signed_message
+from pipeline.steps.verify import Verification
+from pipeline.wire import codec, topics
+from tests.builders import SOURCE, T0, sha
+from tests.builders_archive import signer
+from tests.steps.archived import FIRST, SECOND, THIRD, Archive, link_copy, put
+
+KEYS = {signer().key_id: signer().public}
+ABOUT_A, ABOUT_B = f"{FIRST} r2", f"{SECOND} r1"
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("disc")
+    Archive().copy(folder)
+    return folder
+
+
+@pytest.fixture
+def disc(copied: Path, tmp_path: Path) -> Path:
+    """A copy of its own for each test that changes it."""
+    link_copy(copied, tmp_path / "disc")
+    return tmp_path / "disc"
+
+
+def look(folder: Path, keys: dict[str, bytes] = KEYS, **only: str) -> list[Item]:
+    copy = FolderObjects(folder)
+    reader = Verification(store=copy, records=copy.records(), locks=False, keys=keys, signed=signing.verify)
+    return list(reader.items(**only))
+
+
+def ask(store: MemoryObjects, keys: dict[str, bytes] = KEYS) -> list[Item]:
+    reader = Verification(store=store, records="records", locks=True, keys=keys, signed=signing.verify)
+    return list(reader.items())
+
+
+def faults(items: Sequence[Item]) -> list[tuple[str, str, str]]:
+    return [(item.about, item.check, item.place) for item in items if item.result == "fail"]
+
+
+def of(recording: str, name: str, revision: int = 1) -> Path:
+    return Path("records", "recordings", SOURCE, recording, f"r{revision}", name)
+
+
+def test_what_the_stages_archived_passes_in_every_check() -> None:
+    items = ask(Archive().store)
+
+    assert {item.result for item in items} == {"pass"}
+    checks = ["chain", "manifest", "timeline", "receipt", "signature", "documents", "originals", "locks"]
+    assert [item.check for item in items if item.about == ABOUT_A] == checks
+    assert [item.check for item in items if item.about == SOURCE] == ["history", "announcements"]
+    assert len(items) == 4 * len(checks) + 3 + 2
+
+
+def test_a_copy_passes_but_for_the_locks_that_nobody_can_be_asked_about(copied: Path) -> None:
+    items = look(copied)
+
+    assert {item.check for item in items if item.result == "not_covered"} == {"locks"}
+    assert faults(items) == []
+
+
+def test_without_a_public_key_the_signature_is_not_covered(copied: Path) -> None:
+    items = look(copied, keys={})
+
+    assert {item.result for item in items if item.check == "signature"} == {"not_covered"}
+    assert faults(items) == []
+
+
+def test_one_recording_alone_says_nothing_of_the_history(copied: Path) -> None:
+    items = look(copied, recording=SECOND)
+
+    assert {item.about for item in items} == {ABOUT_B, SECOND, SOURCE}
+    assert [item.result for item in items if item.about == SOURCE] == ["not_covered"]
+    assert look(copied, recording="no-such") == look(copied, source="no-such") == []
+
+
+def flipped(data: bytes, at: int | None = None) -> bytes:
+    changed = bytearray(data)
+    changed[len(data) // 2 if at is None else at] ^= 1
+    return bytes(changed)
+
+
+def _flip(path: Path) -> Callable[[Path], None]:
+    return lambda disc: put(disc / path, flipped((disc / path).read_bytes()))
+
+
+def _original(disc: Path) -> Path:
+    manifest = json.loads((disc / of(SECOND, "manifest.json")).read_bytes())
+    return disc.joinpath("originals", manifest["originals"][0]["key"])
+
+
+def _lines(path: Path, cut: Callable[[list[bytes]], list[bytes]]) -> Callable[[Path], None]:
+    return lambda disc: put(disc / path, b"".join(cut((disc / path).read_bytes().splitlines(keepends=True))))
+
+
+def _json(path: Path, **changes: Any) -> Callable[[Path], None]:
+    return lambda disc: put(disc / path, canonical({**json.loads((disc / path).read_bytes()), **changes}))
+
+
+CHAIN = of(FIRST, "chain.jsonl", 2)
+
+
+@pytest.mark.parametrize(
+    ("tamper", "about", "check", "place"),
+    [
+        pytest.param(lambda disc: put(_original(disc), b"other"), ABOUT_B, "originals", "originals/sha256/", id="swapped"),
+        pytest.param(lambda disc: _original(disc).unlink(), ABOUT_B, "originals", "originals/sha256/", id="no original"),
+        pytest.param(_flip(of(SECOND, "playlist.m3u8")), ABOUT_B, "documents", "records/", id="playlist"),
+        pytest.param(_json(of(SECOND, "timeline.json"), runs=[]), ABOUT_B, "timeline", "runs", id="timeline"),
+        pytest.param(lambda disc: (disc / of(SECOND, "timeline.json")).unlink(), ABOUT_B, "timeline", "timeline.json", id="no timeline"),
+        pytest.param(_lines(CHAIN, lambda lines: lines[:2] + lines[3:]), ABOUT_A, "chain", "link 2 (number)", id="drop"),
+        pytest.param(_lines(CHAIN, lambda lines: [lines[0], lines[2], lines[1], *lines[3:]]), ABOUT_A, "chain", "link 0 (link before)", id="swap"),
+        pytest.param(_lines(CHAIN, lambda lines: lines[:-1]), ABOUT_A, "chain", "link 5 (end of chain)", id="truncated"),
+        pytest.param(_lines(CHAIN, lambda lines: [*lines[:-1], lines[-1][:200]]), ABOUT_A, "chain", "chain.jsonl", id="cut"),
+        pytest.param(_lines(CHAIN, lambda lines: lines[:5]), ABOUT_A, "receipt", "close_hash", id="earlier close"),
+        pytest.param(_lines(CHAIN, lambda _: []), ABOUT_A, "chain", "link -1 (genesis)", id="empty"),
+        pytest.param(_json(of(SECOND, "manifest.json"), software="x"), ABOUT_B, "documents", "records/", id="manifest"),
+        pytest.param(_json(of(SECOND, "manifest.json"), account={}), ABOUT_B, "manifest", "account", id="account"),
+        pytest.param(_json(of(SECOND, "manifest.json"), originals=7), ABOUT_B, "manifest", "manifest.json", id="shape"),
+        pytest.param(_json(of(SECOND, "receipt.json"), unit="x"), ABOUT_B, "receipt", "device", id="receipt"),
+        pytest.param(_json(of(SECOND, "receipt.json"), extra=1), ABOUT_B, "receipt", "form", id="receipt's form"),
+        pytest.param(_json(of(SECOND, "receipt.json"), signature="AAAA"), ABOUT_B, "signature", "signature", id="signature"),
+        pytest.param(_json(of(SECOND, "receipt.json"), archived_at="2026-11-24T09:00:00.000Z"), ABOUT_B, "signature", "signature", id="date"),
+        pytest.param(_json(of(SECOND, "receipt.json"), originals=[]), ABOUT_B, "receipt", "originals", id="lists"),
+        pytest.param(lambda disc: (disc / of(SECOND, "receipt.json")).unlink(), ABOUT_B, "receipt", "receipt.json", id="no receipt"),
+        pytest.param(lambda disc: shutil.rmtree((disc / of(FIRST, "")).parent / "r1"), FIRST, "revisions", "revisions", id="no r1"),
+        pytest.param(lambda disc: shutil.rmtree((disc / of(SECOND, "")).parent), SOURCE, "history", f"genesis of {THIRD}", id="no recording"),
+    ],
+)  # fmt: skip
+def test_what_was_changed_is_found_and_named(
+    disc: Path, tamper: Callable[[Path], object], about: str, check: str, place: str
+) -> None:
+    tamper(disc)
+
+    found = faults(look(disc))
+    assert any(item[:2] == (about, check) and item[2].startswith(place) for item in found), found
+
+
+def _edited(receipt: RecordingArchived, key: Ed25519Signer, **changes: Any) -> bytes:
+    """A receipt made to fit: digest of its list and signature anew."""
+    made = replace(receipt, **changes)
+    made = replace(made, objects_sha256=objects_digest(made.originals, made.records))
+    return receipt_document(replace(made, signature=base64.b64encode(key.sign(signed_message(made))).decode()))
+
+
+@pytest.mark.parametrize("named", ["its own", "ours"])
+def test_a_receipt_signed_again_with_another_key_is_found(disc: Path, named: str) -> None:
+    other = Ed25519Signer(Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    path = disc / of(SECOND, "receipt.json")
+    receipt = codec.decode(topics.ARCHIVED.name, path.read_bytes())
+    claimed = other.key_id if named == "its own" else receipt.key_id
+
+    put(path, _edited(receipt, other, key_id=claimed))
+
+    assert faults(look(disc)) == [(ABOUT_B, "signature", "key_id" if named == "its own" else "signature")]
+
+
+def test_the_newest_revision_taken_away_with_nothing_after_it_leaves_no_trace_in_a_copy(disc: Path) -> None:
+    shutil.rmtree(disc / of(FIRST, "", 2))
+
+    items = look(disc)
+
+    # Its file was the last one handed in and no later recording names its close: only the store's lock keeps it.
+    assert faults(items) == []
+    assert next(item.result for item in items if item.check == "announcements") == "pass"
+
+
+def test_a_recording_nothing_else_names_leaves_a_hole_in_what_its_connector_counted(disc: Path) -> None:
+    shutil.rmtree((disc / of(THIRD, "")).parent)
+
+    item = next(item for item in look(disc) if item.check == "announcements")
+
+    assert (item.result, item.found[:9]) == ("not_covered", "folder: 4")
+
+
+def test_a_byte_flipped_anywhere_in_any_document_or_original_is_found_where_it_is(copied: Path, tmp_path: Path) -> None:
+    chance = random.Random(7)
+    files = [path for path in copied.rglob("*") if path.is_file() and path.parent != copied]
+
+    for turn in range(40):
+        path = chance.choice(files)
+        disc = tmp_path / str(turn)
+        link_copy(copied, disc)
+        data = path.read_bytes()
+        put(disc / path.relative_to(copied), flipped(data, chance.randrange(len(data))))
+
+        found = faults(look(disc))
+
+        original = "originals" in path.parts
+        about = path.stem if original else f"{path.parents[1].name} {path.parent.name}"
+        assert any(about in (item[2] if original else item[0]) for item in found) or path.stem in str(found), path
+        shutil.rmtree(disc)
+
+
+def _newer(store: MemoryObjects, key: str) -> None:
+    """A newer version over an archived one, as any writer of the bucket can put it there."""
+    data = b"forged"
+    before = store._buckets["records"].versions.pop(key)
+    store.put_bytes("records", key, data, Sha256(hashlib.sha256(data).hexdigest()), retain_until=None)
+    store._buckets["records"].versions[key][:0] = before
+
+
+def test_a_version_put_over_an_archived_document_is_told_and_the_archived_one_is_read() -> None:
+    store = Archive().store
+    key = of(SECOND, "manifest.json").relative_to("records").as_posix()
+
+    _newer(store, key)
+
+    assert faults(ask(store)) == [(ABOUT_B, "locks", f"records/{key}")]
+
+
+@pytest.mark.parametrize(("mode", "until"), [("none", None), ("GOVERNANCE", 2 * T0), ("COMPLIANCE", T0)])
+def test_a_lock_the_store_no_longer_reports_is_found(mode: Any, until: int | None) -> None:
+    store = Archive().store
+    key = next(stat.key for stat in store.list("originals", ""))
+    kept = store._buckets["originals"].versions[key]
+    stat = replace(kept[-1].stat, lock_mode=mode, retain_until=None if until is None else WallMs(until))
+
+    kept[-1] = replace(kept[-1], stat=stat)
+
+    found = faults(ask(store))
+    assert {(check, place) for _, check, place in found} == {("locks", f"originals/{key}")}
+
+
+def test_a_store_that_does_not_answer_is_not_called_tampered_with() -> None:
+    store = Archive().store
+    store.faults.append(Fault("read", StoreUnavailable("no answer")))
+
+    with pytest.raises(StoreUnavailable):
+        ask(store)
+
+
+def test_a_name_in_a_copy_that_leads_out_of_it_is_not_followed(disc: Path) -> None:
+    path = disc / of(SECOND, "receipt.json")
+    receipt = codec.decode(topics.ARCHIVED.name, path.read_bytes())
+    (disc.parent / "secret").write_bytes(b"")
+    out = replace(receipt.originals[0].object, key="../../secret", sha256=sha(""), size_bytes=0)
+
+    put(path, _edited(receipt, signer(), originals=(replace(receipt.originals[0], object=out),)))
+
+    assert (ABOUT_B, "originals", "originals/../../secret") in faults(look(disc))
