@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ class _Reader:
     zone: tzinfo
     places: asyncio.Semaphore
     on_bytes: Callable[[int], None]
+    stopped: threading.Event
 
 
 def register(app: typer.Typer) -> None:
@@ -133,7 +135,7 @@ def _groups(paths: Sequence[Path], *, each: bool, recursive: bool) -> Iterator[_
         for one in mine:
             folders.setdefault(one.path.parent if one.path != root else root, []).append(one)
         for folder, inside in folders.items():
-            name = text_of(path / folder.relative_to(root))
+            name = text_of((path if path.name not in ("", "..") else Path(root.name)) / folder.relative_to(root))
             if each:
                 yield from (_Group(text_of(Path(name) / one.path.name), [one]) for one in inside)
             else:
@@ -172,9 +174,10 @@ async def _check_all(
     pool = MediaPool(processes=jobs, timeout_s=_READ_TIMEOUT_S, memory_bytes=_READ_MEMORY_BYTES)
     results: list[Checked] = []
     passed_over: list[Unread] = []
+    stopped = threading.Event()
     try:
         with _progress(groups, quiet) as on_bytes:
-            reader = _Reader(pool, policy.tolerance[kind], profile, zone, asyncio.Semaphore(jobs), on_bytes)
+            reader = _Reader(pool, policy.tolerance[kind], profile, zone, asyncio.Semaphore(jobs), on_bytes, stopped)
             for group in groups:
                 ends = await asyncio.gather(*(_read(reader, one, group.given) for one in group.candidates))
                 files = [end for end in ends if isinstance(end, FileRead)]
@@ -187,6 +190,7 @@ async def _check_all(
                 if files or unread or group.kept:
                     results.append(check(group.name, files, unread, kind, SystemClock().now(), policy))
     finally:
+        stopped.set()  # threads that hash are waited for, and a day's file takes long
         pool.close()
     return results, passed_over
 
@@ -206,7 +210,7 @@ async def _read(reader: _Reader, candidate: Candidate, given: bool) -> FileRead 
                     name, "0 bytes: copy it again from the device; if it is empty there, nothing was recorded"
                 )
             digest, facts = await asyncio.gather(
-                asyncio.to_thread(_hash, path, candidate.stamp, reader.on_bytes), _facts(reader, path)
+                asyncio.to_thread(_hash, path, candidate.stamp, reader), _facts(reader, path)
             )
         except OSError as exc:
             return Unread(name, _REASONS.get(exc.errno or 0) or f"cannot be read: {exc.strerror or exc}")
@@ -229,14 +233,15 @@ def _refusal(path: Path) -> str | None:
         return refusal(path, file.read(_HEAD_BYTES))
 
 
-def _hash(path: Path, stamp: FileStamp, on_bytes: Callable[[int], None]) -> Sha256 | None:
-    """The digest of a file; ``None`` if it is not the one that was found, or changed meanwhile."""
-    whole = hashlib.sha256()
+def _hash(path: Path, stamp: FileStamp, reader: _Reader) -> Sha256 | None:
+    """The digest of a file; ``None`` if it is not the one that was found, or changes meanwhile, or nobody waits any more."""
+    whole, left_bytes = hashlib.sha256(), stamp.size_bytes
     with _open(path) as file:
-        while piece := file.read(_PIECE_BYTES):
+        while left_bytes >= 0 and not reader.stopped.is_set() and (piece := file.read(_PIECE_BYTES)):
             whole.update(piece)
-            on_bytes(len(piece))
-        same = FileStamp.of(os.fstat(file.fileno())) == stamp
+            left_bytes -= len(piece)
+            reader.on_bytes(len(piece))
+        same = left_bytes == 0 and FileStamp.of(os.fstat(file.fileno())) == stamp
     return Sha256(whole.hexdigest()) if same else None
 
 

@@ -70,7 +70,7 @@ def _recording(checked: Checked, zone: tzinfo, width: int, ascii_only: bool) -> 
             day = _local(ended.started_at, zone).strftime("%Y-%m-%d")
             times = f"{day} {_clock(ended.started_at, ended.started_at, zone)} to {_clock(ended.ended_at, ended.started_at, zone)} ({zone})"
             yield _text(f"{times}: {_s(checked.span_ms)}, {_s(ended.covered_ms)} of it recorded")
-        else:
+        elif ended.covered_ms:
             yield _text(f"{_s(ended.covered_ms)} recorded, at no known time")
     rows = gravest(checked.observations, _ROWS)
     yield from _bar(checked, rows, width, ascii_only)
@@ -93,8 +93,8 @@ def _in_short(checked: Checked) -> str:
     ended = checked.ended
     if ended is None:
         return ""
-    gaps = [item for item in checked.observations if item.kind == "gap"]
-    missing = f", {_count(len(gaps), 'gap')} of {_s(sum(item.size_ms or 0 for item in gaps))} together" if gaps else ""
+    gaps = [item.size_ms or 0 for item in checked.observations if item.kind == "gap"]
+    missing = f", {_count(len(gaps), 'gap')}, {_s(sum(gaps))} missing" if gaps else ""
     others = [item for item in checked.observations if item.level == "interruption" and item.kind != "gap"]
     if others:
         missing += (
@@ -136,12 +136,14 @@ def _table(rows: Sequence[Observation], checked: Checked, zone: tzinfo) -> Table
     for column in ("#", "when", "finding", "what"):
         table.add_column(column, overflow="fold", no_wrap=column == "#")
     since = checked.ended.started_at if checked.ended else None
+    placed = {name: (segment.start, segment.end) for name, segment in checked.files}
     for number, row in enumerate(rows, start=1):
+        start, end = (row.start, row.end) if row.start is not None else placed.get(row.file or "", (None, None))
         when = "no place"
-        if row.start is not None:
-            when = _clock(row.start, since, zone) + (
-                f" to {_clock(row.end, since, zone)}" if row.end is not None else ""
-            )
+        if start is not None:
+            when = _clock(start, since, zone) + (f" to {_clock(end, since, zone)}" if end is not None else "")
+        if row.start is None and start is not None:
+            when = f"within {when}"
         level = f"{row.kind.replace('_', ' ')}: {row.level}"
         colour = {"interruption": "red", "degradation": "yellow"}.get(row.level, "")
         table.add_row(str(number), when, Text(level, colour), _text(_what(row)))

@@ -30,6 +30,8 @@ from pipeline.domain.timeline import claim_of, locate
 _HERE: Final = "check"
 _RECORDING: Final = RecordingId("check")
 _SHOWN_NAMES: Final = 3
+_IMPOSSIBLE: Final = frozenset({"overlap", "clock_step", "timestamp_reset"})
+"""What files that one recorder wrote one after the other show only if their dates are not the recorder's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,8 +349,11 @@ def _between_files(ended: RecordingEnded, timed: Sequence[JudgedSegment], tolera
     if errors:
         least = max(tolerance.wall_clock_ms, 2 * max(errors))
         yield f"holes of up to {_seconds(least)} between files: only a wall clock places them, and it is no more exact"
-    if any(basis.evidence == "wall_clock" and basis.origin == "file_system" for basis in bases):
-        yield "whether the files' dates are the recorder's: copying may change them, and nothing else places some files"
+    if any(basis.origin == "file_system" for basis in bases):
+        if any(finding.kind in _IMPOSSIBLE for finding in ended.findings):
+            yield "what lies between the files: by their dates they were recorded at the same time, so copying changed the dates"
+        else:
+            yield "whether the files' dates are the recorder's: copying may change them, and nothing else places some files"
 
 
 def _some(names: Sequence[str]) -> str:

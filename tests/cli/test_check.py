@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from pipeline.adapters.media_pool import MediaPool
 from pipeline.cli import build
+from pipeline.connectors.folder import discover
 from pipeline.domain import continuity
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.canonical import plain
@@ -68,10 +69,13 @@ def checked(*arguments: str | Path) -> tuple[int, Any]:
     return code, found
 
 
-def test_a_whole_recording_is_continuous(tmp_path: Path, seconds: list[Path]) -> None:
-    code, found = checked(lay(tmp_path, seconds, (0, 1, 2)))
+def test_a_whole_recording_is_continuous(tmp_path: Path, seconds: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(lay(tmp_path / "hall", seconds, (0, 1, 2)))
+
+    code, found = checked(".")
 
     (recording,) = found["recordings"]
+    assert recording["name"] == "hall"
     assert (code, recording["verdict"], recording["findings"]) == (0, "continuous", [])
     assert recording["rests_on"] == [{"evidence": "media_clock", "origin": "file_name", "error_ms": 1000, "files": 3}]
     assert recording["started_at"] == "2026-11-24T08:00:00.000Z"
@@ -93,7 +97,7 @@ def test_a_person_sees_verdict_bar_finding_basis_and_what_was_not_tested(tmp_pat
 
     lines = text.splitlines()
     assert code == 1
-    assert "hall: INTERRUPTED, 1 gap of" in lines[0]
+    assert "hall: INTERRUPTED, 1 gap, " in lines[0]
     assert (lines[2].count("█"), lines[2].count("░")) in {(66, 34), (67, 33), (65, 35)}
     assert lines[3].strip() == "1"
     for word in (
@@ -217,6 +221,23 @@ def test_a_strangers_file_name_cannot_steer_the_terminal(tmp_path: Path, seconds
     assert code == 0
     assert "\x1b" not in text
     assert "\\x1b[2J[red]hall\\x0a20261124T080000Z.ts: CONTINUOUS" in text
+
+
+@pytest.mark.parametrize("change", ["longer", "shorter", "touched"])
+def test_a_file_that_changes_while_it_is_read_is_not_judged(
+    tmp_path: Path, seconds: list[Path], change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (film,) = lay(tmp_path, seconds, (0,)).iterdir()
+    found_files = list(discover([film]))
+    data = film.read_bytes()
+    film.write_bytes({"longer": data + data, "shorter": data[:-188], "touched": data}[change])
+    os.utime(film, (1, 1))
+    monkeypatch.setattr("pipeline.cli.check.discover", lambda _paths: found_files)
+
+    code, found = checked(film)
+
+    (unread,) = found["recordings"][0]["unread"]
+    assert (code, unread["reason"].split(":")[0]) == (4, "changed while it was read")
 
 
 def test_wrong_usage_is_exit_2(tmp_path: Path) -> None:

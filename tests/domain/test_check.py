@@ -15,7 +15,7 @@ from pipeline.domain.continuity import SourceState
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.recording import RecordingEnded
 from pipeline.domain.time import WallMs
-from tests.builders import T0, hole, mp4, photo, policy, probed, session_ended, unreadable
+from tests.builders import T0, claimed, hole, mp4, photo, policy, probed, session_ended, unreadable
 
 NOW = WallMs(T0 + 86_400_000)
 
@@ -107,6 +107,20 @@ def test_what_it_rests_on_and_what_was_not_tested_are_said() -> None:
     assert [(b.evidence, b.files) for b in wall.bases] == [("wall_clock", 2)]
     assert len(stamps.not_tested) == 1
     assert [line.split(":")[0] for line in wall.not_tested[:2]] == ["c", "holes of up to 2.000 s between files"]
+
+
+@pytest.mark.parametrize(
+    ("dates", "said"),
+    [((0, 10_000), "whether the files' dates"), ((0, 500), "what lies between the files: by their dates")],
+)
+def test_files_placed_by_their_dates_alone_say_so(dates: tuple[int, int], said: str) -> None:
+    items = [
+        mp4(number, claimed_start=claimed(T0 + 10_000 + at, 2000, "file_system")) for number, at in enumerate(dates)
+    ]
+
+    lines = checked(*items).not_tested
+
+    assert any(line.startswith(said) for line in lines)
 
 
 def test_nothing_to_judge_is_never_continuous() -> None:
