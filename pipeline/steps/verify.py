@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Final, Protocol
 
 from pipeline.domain import verify
 from pipeline.domain.archive import LockedObject, RecordingArchived
+from pipeline.domain.canonical import canonical
 from pipeline.domain.chain import LinkAppended, LinkKind
 from pipeline.domain.continuity import RecordingEnded
 from pipeline.domain.errors import Malformed, ObjectMissing
@@ -207,9 +208,9 @@ class _Read:
         if data is None:
             return None
         try:
-            value = json.loads(data)
+            value = _canonical(data)
         except (ValueError, RecursionError) as exc:
-            self._fault(name, "JSON", str(exc))
+            self._fault(name, "canonical JSON", str(exc))
             return None
         if not isinstance(value, dict):
             self._fault(name, "a JSON object", type(value).__name__)
@@ -232,7 +233,7 @@ class _Read:
         closes = 0
         for number, text in enumerate(lines, start=1):
             try:
-                line = codec.load_state(_Line, json.loads(text))
+                line = codec.load_state(_Line, _canonical(text))
                 device = device or _device(line.record)
                 closes += line.kind == "close"
                 link = LinkAppended(
@@ -278,6 +279,14 @@ class _Read:
     def _fault(self, name: str, expected: str, found: str, place: str = "") -> None:
         fault = Fault(place=place or name, expected=expected, found=found)
         self.unreadable[name] = (*self.unreadable.get(name, ()), fault)
+
+
+def _canonical(data: bytes) -> Any:
+    """The value of canonical JSON; raises ``ValueError`` for any other spelling of it, and for what has no canonical one."""
+    value = json.loads(data)
+    if canonical(value) != data:
+        raise ValueError("not spelt canonically")
+    return value
 
 
 def _device(record: str) -> tuple[SourceKind, str]:

@@ -142,6 +142,8 @@ CHAIN = of(FIRST, "chain.jsonl", 2)
         pytest.param(_lines(CHAIN, lambda _: []), ABOUT_A, "chain", "link -1 (genesis)", id="empty"),
         pytest.param(_json(of(SECOND, "manifest.json"), software="x"), ABOUT_B, "documents", "records/", id="manifest"),
         pytest.param(_json(of(SECOND, "manifest.json"), account={}), ABOUT_B, "manifest", "account", id="account"),
+        pytest.param(_lines(CHAIN, lambda lines: [lines[0], lines[1].replace(b'"packets":250', b'"packets":99999999999999999999'), *lines[2:]]), ABOUT_A, "chain", "line 2", id="a number too large"),
+        pytest.param(_lines(of(SECOND, "manifest.json"), lambda lines: [lines[0] + b" "]), ABOUT_B, "manifest", "manifest.json", id="spelling"),
         pytest.param(_json(of(SECOND, "manifest.json"), originals=7), ABOUT_B, "manifest", "manifest.json", id="shape"),
         pytest.param(_json(of(SECOND, "receipt.json"), unit="x"), ABOUT_B, "receipt", "device", id="receipt"),
         pytest.param(_json(of(SECOND, "receipt.json"), extra=1), ABOUT_B, "receipt", "form", id="receipt's form"),
