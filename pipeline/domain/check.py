@@ -8,6 +8,7 @@ the order of their evidence; their names decide nothing.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -233,7 +234,8 @@ def _observations(ended: RecordingEnded, files: Sequence[tuple[str, JudgedSegmen
             copies.setdefault(digest, []).append(name)
         else:
             names[digest] = name
-    found = [_of_gap(gap, ended, files) for gap in ended.gaps]
+    places = _places(files)
+    found = [_of_gap(gap, ended, places) for gap in ended.gaps]
     for finding in ended.findings:
         file, after = names.get(finding.segment or ""), names.get(finding.previous or "")
         if finding.kind == "duplicate" and copies.get(finding.segment or ""):
@@ -242,20 +244,36 @@ def _observations(ended: RecordingEnded, files: Sequence[tuple[str, JudgedSegmen
     return sorted(found, key=lambda item: (item.start is None, item.start or 0))
 
 
-def _of_gap(gap: Gap, ended: RecordingEnded, files: Sequence[tuple[str, JudgedSegment]]) -> Observation:
+class _Place(NamedTuple):
+    """Where a file begins, and which file so far ends latest."""
+
+    start: int
+    name: str
+    latest: int
+    latest_name: str
+
+
+def _places(files: Sequence[tuple[str, JudgedSegment]]) -> list[_Place]:
+    placed = [(seg.start, seg.end, name) for name, seg in files if seg.start is not None and seg.end is not None]
+    latest = itertools.accumulate(((end, name) for _, end, name in placed), max)
+    return [_Place(start, name, *last) for (start, _, name), last in zip(placed, latest, strict=True)]
+
+
+def _of_gap(gap: Gap, ended: RecordingEnded, places: Sequence[_Place]) -> Observation:
+    """*places* in the order of their starts. The middle of a gap is the last to be off by an error bar."""
     middle = (gap.start + gap.end) // 2
-    placed = [(segment.start, segment.end, name) for name, segment in files if segment.start and segment.end]
-    inside = next((name for start, end, name in placed if start < middle < end), None)
-    before = max(((end, name) for _, end, name in placed if end <= middle), default=None)
-    behind = min(((start, name) for start, _, name in placed if start >= middle), default=None)
+    number = bisect.bisect_left(places, middle, key=lambda place: place.start)
+    before = places[number - 1] if number else None
+    inside = before is not None and before.latest > middle
+    behind = places[number].name if number < len(places) else None
     return Observation(
         kind="gap",
         level="interruption",
         evidence=gap.evidence,
         expected="media that runs on",
         found=f"{_seconds(gap.size_ms)} missing",
-        file=inside or (behind[1] if behind else None),
-        after=None if inside or before is None else before[1],
+        file=before.latest_name if before and inside else behind,
+        after=before.latest_name if before and not inside else None,
         stream=None,
         start=gap.start,
         end=gap.end,
