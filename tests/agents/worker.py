@@ -24,7 +24,7 @@ def main() -> None:
     if form == "ours-uncommitted":
         transport.COMMIT_INTERVAL_S = 60  # type: ignore[misc]  # the one constant a test must bend
     names = toy.Names(prefix)
-    app = build_app("toy", kafka=kafka, prefix=prefix, session_s=2.0)
+    app = build_app("toy", kafka=kafka, prefix=prefix, session_s=3.0)
     runner = Runner(
         app,
         kafka=kafka,
