@@ -399,7 +399,7 @@ def past(revision: Revision) -> Past | None:
         return Past(
             recording_id=revision.recording_id,
             position=int(records[0]["position"]),
-            previous=records[0]["previous"],
+            previous=None if records[0]["previous"] is None else str(records[0]["previous"]),
             closes=tuple(link.hash for link in revision.links if link.kind == "close"),
             announced=tuple((str(record["connector"]), int(record["announcement"])) for record in announced),
         )

@@ -212,3 +212,12 @@ def test_the_past_of_a_chain_is_what_its_records_say() -> None:
     assert found == history(RECORDING, None, LINKS[-1].hash, announced=(1, 2), position=1)
     assert past(revision(links=())) is None
     assert past(revision(links=(replace(LINKS[0], record="["),))) is None
+
+
+def test_a_genesis_that_names_no_digest_names_nothing_that_is_there() -> None:
+    record = LINKS[0].record.replace('"previous":null', '"previous":[1]')
+
+    found = past(revision(links=(replace(LINKS[0], record=record),)))
+
+    assert found is not None
+    assert results(check_history(SOURCE, [found]))[0] == ("fail", f"genesis of {RECORDING}")
