@@ -169,4 +169,7 @@ mon_data = {folder}/mon
 osd_data = {folder}/osd
 rgw_frontends = beast endpoint=127.0.0.1:{layout.store}
 rgw_thread_pool_size = 64
+rgw_gc_obj_min_wait = 60
+rgw_gc_processor_period = 60
+rgw_gc_processor_max_time = 60
 """

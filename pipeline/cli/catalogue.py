@@ -88,7 +88,7 @@ async def _states(settings: Settings, stage: str, kind: type[T]) -> dict[str, T]
 
 def _archived(
     store: ObjectStore, settings: Settings, only: str | None
-) -> Iterator[tuple[RecordingArchived, Mapping[str, Any]]]:
+) -> list[tuple[RecordingArchived, Mapping[str, Any]]]:
     """The newest archived revision of each recording: its receipt and its manifest."""
     newest: dict[str, int] = {}
     for listed in store.list(settings.records, "recordings/"):
@@ -96,10 +96,13 @@ def _archived(
         recording, _, revision = folder.rpartition("/r")
         if name == "receipt.json" and only in (None, recording.rpartition("/")[2]):
             newest[recording] = max(int(revision), newest.get(recording, 0))
-    for recording, last in sorted(newest.items()):
-        folder = f"{recording}/r{last}"
+
+    def read(folder: str) -> tuple[RecordingArchived, Mapping[str, Any]]:
         receipt = codec.decode(topics.ARCHIVED.name, store.read(settings.records, f"{folder}/receipt.json"))
-        yield receipt, json.loads(store.read(settings.records, f"{folder}/manifest.json"))
+        return receipt, json.loads(store.read(settings.records, f"{folder}/manifest.json"))
+
+    with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+        return list(pool.map(read, (f"{recording}/r{last}" for recording, last in sorted(newest.items()))))
 
 
 def _asked_now(store: ObjectStore, archived: RecordingArchived) -> RecordingArchived:

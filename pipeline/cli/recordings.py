@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.settings import Settings
+
+_UNARCHIVED: Final = {"open": "not ended yet", "pending": "ended, on its way"}
+_LEAST_COLUMNS: Final = 110
+"""Into a pipe or a narrow window we write lines this long rather than fold words."""
 
 
 def register(app: typer.Typer) -> None:
@@ -32,32 +36,45 @@ def recordings(
     if as_json:
         typer.echo(json.dumps(reports, indent=2, ensure_ascii=False))
     elif recording_id is None:
-        Console().print(listing(reports) if reports else "no recordings yet; `unbroken import FOLDER` brings some in")
+        _console().print(listing(reports) if reports else "no recordings yet; `unbroken import FOLDER` brings some in")
     else:
         for report in reports:
             for part in detail(report):
-                Console().print(part)
+                _console().print(part)
     if recording_id is not None and not reports:
         typer.echo(f"no recording of that name is open or archived ({recording_id})", err=True)
         raise typer.Exit(1)
 
 
+def _console() -> Console:
+    return Console(width=max(Console().width, _LEAST_COLUMNS), highlight=False)
+
+
 def listing(reports: Sequence[Mapping[str, Any]]) -> Table:
     """One line per recording. Words carry the meaning; colour only repeats it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("recording", "verdict", "started (UTC)", "covered", "gaps", "archive", "deadline"):
-        table.add_column(column, overflow="fold")
+    table.add_column("recording", overflow="fold", min_width=24)
+    for column in ("verdict", "started (UTC)", "covered", "gaps", "archive", "deadline (UTC)"):
+        table.add_column(column, no_wrap=column != "gaps")
     for report in reports:
+        archive, deadline = report["archive"], report["deadline"]
         table.add_row(
             report["recording_id"],
             _verdict(report),
-            _clock(report["started_at"]),
+            _clock(report["started_at"])[:16],
             f"{report['covered_s']:.1f} s",
             gaps_in_words(report["gaps"]),
-            archive_in_words(report["archive"]),
-            deadline_in_words(report["deadline"]),
+            _UNARCHIVED.get(archive["state"]) or f"locked to {archive['retain_until_min'][:10]}",
+            _deadline_in_short(deadline),
         )
     return table
+
+
+def _deadline_in_short(deadline: Mapping[str, Any] | None) -> str:
+    """The date only while it is ahead; a miss with its cause."""
+    if deadline is not None and deadline["state"] in ("tracked", "at_risk"):
+        return f"{'due' if deadline['state'] == 'tracked' else 'at risk'} {_clock(deadline['at'])[5:16]}"
+    return deadline_in_words(deadline).partition(",")[0]
 
 
 def detail(report: Mapping[str, Any]) -> list[Table]:
@@ -113,8 +130,8 @@ def gaps_in_words(gaps: Sequence[Mapping[str, Any]]) -> str:
 
 def archive_in_words(archive: Mapping[str, Any]) -> str:
     """Where the recording stands on its way into the archive."""
-    if archive["state"] != "archived":
-        return {"open": "not ended yet", "pending": "ended, on its way"}[archive["state"]]
+    if archive["state"] in _UNARCHIVED:
+        return _UNARCHIVED[archive["state"]]
     return f"{archive['objects']} objects {archive['lock_mode']} until {_clock(archive['retain_until_min'])[:10]}"
 
 

@@ -74,7 +74,15 @@ def test_a_listing_says_verdict_gap_lock_and_deadline_in_words() -> None:
 def test_one_recording_in_full_shows_where_the_gap_is_and_what_was_found() -> None:
     text = _seen(*detail(REPORT))
 
-    for word in ("2026-11-24 08:00:05.000", "7.000", "duplicate", "known bytes", "cd" * 32, "6 links, closed"):
+    for word in (
+        "2026-11-24 08:00:05.000",
+        "7.000",
+        "duplicate",
+        "known bytes",
+        "cd" * 32,
+        "6 links, closed",
+        "COMPLIANCE until 2027-11-24",
+    ):
         assert word in text
 
 
@@ -99,6 +107,20 @@ def test_the_verdict_of_an_open_recording_is_only_so_far() -> None:
 )
 def test_gaps_are_counted_and_the_unexplained_ones_named(gaps: list[dict[str, Any]], words: str) -> None:
     assert gaps_in_words(gaps) == words
+
+
+@pytest.mark.parametrize(
+    ("state", "cause", "words"),
+    [
+        ("tracked", None, "due 11-25 08:00"),
+        ("at_risk", None, "at risk 11-25 08:00"),
+        ("missed", "metadata", "missed (metadata)"),
+    ],
+)
+def test_a_listing_dates_only_the_deadlines_that_lie_ahead(state: str, cause: str | None, words: str) -> None:
+    report = {**REPORT, "deadline": {"at": "2026-11-25T08:00:30.000Z", "state": state, "cause": cause}}
+
+    assert words in _seen(listing([report]))
 
 
 def test_a_miss_is_told_with_its_cause() -> None:
