@@ -138,7 +138,7 @@ def archive_in_words(archive: Mapping[str, Any]) -> str:
 def deadline_in_words(deadline: Mapping[str, Any] | None) -> str:
     """State and date; a miss with its cause."""
     if deadline is None:
-        return "not tracked yet"
+        return "none yet"
     cause = f" ({deadline['cause']})" if deadline["cause"] else ""
     return f"{deadline['state'].replace('_', ' ')}{cause}, {_clock(deadline['at'])[:16]}"
 
