@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
+from aiokafka.structs import OffsetAndMetadata
 
 from pipeline.domain.errors import BrokerUnavailable, Misconfigured
 from pipeline.settings import Settings
@@ -94,7 +101,7 @@ async def check_topics(settings: Settings) -> tuple[str, ...]:
 async def progress(settings: Settings, group: str, names: Sequence[str]) -> tuple[Progress, ...]:
     """How far *group* has come on each partition of the topics *names*, as the broker knows it."""
     async with admin(settings) as client:
-        committed = await client.list_consumer_group_offsets(group)
+        committed = await _committed(client, group)
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
     await consumer.start()
     try:
@@ -111,6 +118,16 @@ async def progress(settings: Settings, group: str, names: Sequence[str]) -> tupl
         )
         for tp, end in sorted(ends.items())
     )
+
+
+async def _committed(client: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
+    """A broker makes its own topic of offsets when it is first asked, and has no coordinator until that is done."""
+    for _ in range(50):
+        try:
+            return await client.list_consumer_group_offsets(group)
+        except (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError, GroupLoadInProgressError):
+            await asyncio.sleep(0.2)
+    raise BrokerUnavailable(f"kafka has no coordinator for the group after 10 s, look at the broker's log ({group})")
 
 
 def _new(topic: Topic, settings: Settings) -> NewTopic:
