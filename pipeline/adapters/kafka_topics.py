@@ -124,7 +124,8 @@ async def _committed(client: AIOKafkaAdminClient, group: str) -> dict[TopicParti
     """A broker makes its own topic of offsets when it is first asked, and has no coordinator until that is done."""
     for _ in range(50):
         try:
-            return await client.list_consumer_group_offsets(group)
+            found: dict[TopicPartition, OffsetAndMetadata] = await client.list_consumer_group_offsets(group)
+            return found
         except (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError, GroupLoadInProgressError):
             await asyncio.sleep(0.2)
     raise BrokerUnavailable(f"kafka has no coordinator for the group after 10 s, look at the broker's log ({group})")
