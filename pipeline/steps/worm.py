@@ -1,0 +1,208 @@
+"""WORM probe: what a store's Object Lock really does, tried on a bucket of its own before evidence is trusted to it.
+
+Servers accept locks and delete anyway; a header in an answer proves nothing. So everything a lock must refuse is
+attempted, everything it must let live is read back, and the rest, in which good servers differ, is only told. Rules:
+
+1. A refusal counts when the server says no *and* the version is there afterwards with its bytes and its lock.
+2. What the put protocol rests on is a must. What it does without (locks on multi-part requests, conditional puts,
+   checksum headers) is a difference.
+3. Locks of the probe are short; what they leave behind is taken away by a later probe.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from pipeline.domain.archive import LockMode
+from pipeline.domain.errors import ObjectMissing, StoreError
+from pipeline.domain.time import WallMs
+from pipeline.ports import Clock
+
+LOCK_S: Final = 120
+SOON_S: Final = 2
+"""A lock that ends while the probe waits, to see that a hold outlasts it and that afterwards deletion works."""
+CLOCK_MS: Final = 2000
+"""The store's clock decides when a lock ends; HTTP tells it in whole seconds."""
+DAY_MS: Final = 86_400_000
+LONGER_MS: Final = 60_000
+_PUT: Final = "locked by the put itself"
+
+
+class Refused(StoreError):
+    """The server understood and said no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A version's lock as the server reports it."""
+
+    mode: LockMode
+    until: WallMs | None
+
+
+class ProbeBucket(Protocol):
+    """A bucket with Object Lock and a default retention of a day. Methods raise :class:`Refused` when the server says no,
+    ``ObjectMissing``, and what the store raises while it does not answer."""
+
+    def put(self, key: str, data: bytes, until: WallMs | None, *, parts: bool = False, new: bool = False) -> str:
+        """Store a version and return its id. *parts*: as a multi-part upload; *new*: only if the key holds nothing."""
+        ...
+
+    def put_wrong(self, key: str, data: bytes, *, signed: bool) -> None:
+        """Send bytes with another digest than theirs: in the signature, or else in the checksum header."""
+        ...
+
+    def delete(self, key: str, version: str | None, *, bypass: bool = False, batch: bool = False) -> None: ...
+    def retain(self, key: str, version: str, mode: LockMode, until: WallMs) -> None: ...
+    def hold(self, key: str, version: str, on: bool) -> None: ...
+    def suspend_versions(self) -> None: ...
+    def delete_bucket(self) -> None: ...
+    def read(self, key: str, version: str) -> bytes: ...
+    def locked(self, key: str, version: str) -> Locked: ...
+    def now(self) -> WallMs:
+        """What the server's clock says."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One thing tried. A *must* that is not *ok* means: no evidence on this server."""
+
+    name: str
+    must: bool
+    ok: bool
+    found: str
+
+
+def probe(bucket: ProbeBucket, clock: Clock, sleep: Callable[[float], None] = time.sleep) -> Iterator[Tried]:
+    """Try everything, in order; takes a few seconds. Raises what the store raises while it does not answer."""
+    key, data = f"probe-{secrets.token_hex(6)}", b"kept under lock"
+    skew_ms = bucket.now() - clock.now()
+    yield Tried(name="clock", must=True, ok=abs(skew_ms) <= CLOCK_MS, found=f"{skew_ms / 1000:+.1f} s from ours")
+    until = WallMs((clock.now() // 1000 + LOCK_S) * 1000)
+    try:
+        version = bucket.put(key, data, until)
+    except Refused as exc:
+        yield Tried(name=_PUT, must=True, ok=False, found=f"refused: {exc}")
+        return
+    yield _lock(_PUT, bucket, key, lambda: version, until)
+    yield from _refusals(bucket, key, version, clock)
+    yield _alive(
+        "old version after another is put over it", bucket, key, version, data, lambda: bucket.put(key, b"", until)
+    )
+    yield _alive("old version after a plain delete", bucket, key, version, data, lambda: bucket.delete(key, None))
+    yield _lock("lock after all that", bucket, key, lambda: version, until)
+    yield _lock(
+        "lock made longer", bucket, key, lambda: _longer(bucket, key, version, until), WallMs(until + LONGER_MS)
+    )
+    yield from _defaults(bucket, key, clock)
+    yield from _hold(bucket, f"{key}-hold", clock, sleep)
+    yield from _differences(bucket, key, until)
+
+
+def _longer(bucket: ProbeBucket, key: str, version: str, until: WallMs) -> str:
+    bucket.retain(key, version, "COMPLIANCE", WallMs(until + LONGER_MS))
+    return version
+
+
+def _refusals(bucket: ProbeBucket, key: str, version: str, clock: Clock) -> Iterator[Tried]:
+    shorter = WallMs(clock.now() + LOCK_S * 500)
+    later = WallMs(clock.now() + LOCK_S * 2000)
+    yield _refused("delete of a locked version", lambda: bucket.delete(key, version))
+    yield _refused("the same with the bypass header", lambda: bucket.delete(key, version, bypass=True))
+    yield _refused("the same in a batch", lambda: bucket.delete(key, version, batch=True))
+    yield _refused("a shorter lock", lambda: bucket.retain(key, version, "COMPLIANCE", shorter))
+    yield _refused("a weaker lock (GOVERNANCE)", lambda: bucket.retain(key, version, "GOVERNANCE", later))
+    yield _refused("versioning suspended", bucket.suspend_versions)
+    yield _refused("delete of the bucket, forced", bucket.delete_bucket)
+    yield _refused("bytes other than the signed digest", lambda: bucket.put_wrong(f"{key}-wrong", b"x", signed=True))
+
+
+def _defaults(bucket: ProbeBucket, key: str, clock: Clock) -> Iterator[Tried]:
+    """The bucket's own retention is what locks a multi-part upload everywhere."""
+    least = WallMs(clock.now() + DAY_MS - 60_000)
+    one, other = f"{key}-default", f"{key}-default-parts"
+    yield _lock("default retention on a put", bucket, one, lambda: bucket.put(one, b"x", None), least)
+    yield _lock(
+        "default retention on a multi-part upload",
+        bucket,
+        other,
+        lambda: bucket.put(other, b"x", None, parts=True),
+        least,
+    )
+
+
+def _hold(bucket: ProbeBucket, key: str, clock: Clock, sleep: Callable[[float], None]) -> Iterator[Tried]:
+    name = "delete under legal hold, its lock expired"
+    try:
+        version = bucket.put(key, b"held", WallMs((clock.now() // 1000 + SOON_S) * 1000))
+        bucket.hold(key, version, True)
+    except (Refused, ObjectMissing) as exc:
+        yield Tried(name=name, must=True, ok=False, found=f"no hold: {exc}")
+        return
+    sleep(SOON_S + 1)
+    yield _refused(name, lambda: bucket.delete(key, version))
+    try:
+        bucket.hold(key, version, False)
+        bucket.delete(key, version)
+        yield Tried(name="delete after lock and hold", must=False, ok=True, found="works")
+    except (Refused, ObjectMissing) as exc:
+        yield Tried(name="delete after lock and hold", must=False, ok=False, found=str(exc))
+
+
+def _differences(bucket: ProbeBucket, key: str, until: WallMs) -> Iterator[Tried]:
+    name = f"{key}-parts"
+    yield _lock(
+        "lock given with a multi-part upload",
+        bucket,
+        name,
+        lambda: bucket.put(name, b"x", until, parts=True),
+        until,
+        exact=True,
+    )
+    yield _refused("put only if absent, on a key in use", lambda: bucket.put(name, b"y", until, new=True), must=False)
+    yield _refused(
+        "bytes other than the checksum header", lambda: bucket.put_wrong(f"{key}-sum", b"x", signed=False), must=False
+    )
+
+
+def _refused(name: str, attempt: Callable[[], object], *, must: bool = True) -> Tried:
+    try:
+        attempt()
+    except Refused as exc:
+        return Tried(name=name, must=must, ok=True, found=f"refused: {exc}")
+    except ObjectMissing as exc:
+        return Tried(name=name, must=must, ok=False, found=f"nothing left to refuse it: {exc}")
+    return Tried(name=name, must=must, ok=False, found="accepted")
+
+
+def _alive(name: str, bucket: ProbeBucket, key: str, version: str, data: bytes, after: Callable[[], object]) -> Tried:
+    """*version* still has its bytes *after* something that must not touch it, whether that was refused or not."""
+    with suppress(Refused, ObjectMissing):
+        after()
+    try:
+        same = bucket.read(key, version) == data
+    except (ObjectMissing, Refused) as exc:
+        return Tried(name=name, must=True, ok=False, found=str(exc))
+    return Tried(name=name, must=True, ok=same, found="its bytes" if same else "other bytes")
+
+
+def _lock(
+    name: str, bucket: ProbeBucket, key: str, make: Callable[[], str], until: WallMs, *, exact: bool = False
+) -> Tried:
+    """The version that *make* makes is locked in COMPLIANCE until *until* at least. *exact*: a difference and no must;
+    the bucket's default in its place is one."""
+    try:
+        lock = bucket.locked(key, make())
+    except (ObjectMissing, Refused) as exc:
+        return Tried(name=name, must=not exact, ok=False, found=str(exc))
+    if lock.until is None:
+        return Tried(name=name, must=not exact, ok=False, found=f"{lock.mode}, no date")
+    more_s = (lock.until - until) // 1000
+    ok = lock.mode == "COMPLIANCE" and (more_s == 0 if exact else more_s >= 0)
+    return Tried(name=name, must=not exact, ok=ok, found=f"{lock.mode}, {more_s:+d} s to what was asked")
