@@ -6,7 +6,8 @@
   second among many frames a second has a hole.
 * A hole is ``interval - usual``. Beyond both of the policy's limits it is a hole in time; below, dropped frames, when half
   a frame or more is missing and no shorter neighbour makes up for it (that is jitter).
-* In the reordering window at either end of the file, and in a first sample, it is an edge.
+* In the reordering window at either end of the file, and in a first sample, it is an edge. Writers of fragments fold the
+  distance between sound and picture into the first sample: there, if an even cadence follows, it is nothing at all.
 """
 
 from __future__ import annotations
@@ -38,13 +39,14 @@ class Cadence:
 
 class Limits(NamedTuple):
     """In ticks of the stream: ``rounding`` is no loss; ``hole`` and ``hole_intervals`` the policy's two limits; ``first``
-    the longest first sample that is exempt. In frames: ``untimed`` packets in a row may stand inside an interval;
+    the longest first sample that is exempt; ``folded`` the longest that is not even an edge. In frames: ``untimed`` packets in a row may stand inside an interval;
     ``reorder`` is the depth of the reordering window."""
 
     rounding: int
     hole: int
     hole_intervals: int
     first: int = 0
+    folded: int = 0
     untimed: int = 0
     reorder: int = 0
 
@@ -113,6 +115,8 @@ def _sort_out(
     """Put one long interval where it belongs. *edge*: intervals between it and the nearer end of the file."""
     interval = cadence.intervals[run]
     missing = interval - usual
+    if first and interval <= limits.folded and _even_after(cadence, run, usual):
+        return
     drop = Drop(at, missing, max(1, floor_half_up(Fraction(missing, usual))) if usual else 1)
     if (edge < limits.reorder and drop.frames <= limits.reorder) or (first and interval <= limits.first):
         found.edges.append(drop)
@@ -144,6 +148,12 @@ def _before(cadence: Cadence, run: int) -> Iterator[int]:
         if cadence.intervals[i] > 0:
             for _ in range(cadence.counts[i]):
                 yield cadence.intervals[i]
+
+
+def _even_after(cadence: Cadence, run: int, usual: int) -> bool:
+    """Whether the intervals right after a first one are all as long as usual."""
+    beside = list(islice(_after(cadence, run), _BESIDE))
+    return len(beside) == _BESIDE and all(2 * interval <= 3 * usual for interval in beside)
 
 
 def _made_up_for(cadence: Cadence, run: int, usual: int) -> bool:

@@ -7,7 +7,8 @@ against each other; :func:`judge` makes facts of it. Its rules:
   a ``partial_gap``. Streams of different programs have different clocks and are judged apart.
 * Dropped frames are one finding a stream. Where one interval in eight is odd, the rate varies: a note, not loss.
 * Exempt, and recorded as notes: holes in the reordering window at either end (a cut through an open group of pictures),
-  and a long first sample of an ISO base media file (an edit folded into it).
+  and a long first sample of an ISO base media file (an edit folded into it). In a fragmented file a first sample of up
+  to 250 ms before an even cadence is how such files are written, and nothing is said.
 * Where a format stores no times (constant rate, raw streams), continuity is not testable and only totals compare.
 * A length the container declares is believed in one case: to measure what a truncated file lost.
 """
@@ -97,6 +98,8 @@ class FileReading:
 
 _FIRST_SAMPLE_MS: Final = 500
 """First samples of whole files last so long: 80 to 134 ms from fragmenting writers, 325 ms from a phone."""
+_FOLDED_SAMPLE_MS: Final = 250
+"""What a fragmenting writer puts into a first sample without any loss."""
 _UNEVEN_MS: Final = 500
 _UNEVEN_DEGRADED_MS: Final = 2000
 """Interleaving explains half a second; a stream silent for two is taken as stopped by live demultiplexers too."""
@@ -162,6 +165,7 @@ def _walked(stream: StreamReading, container: str, tolerance: Tolerance) -> Walk
         hole=base.ticks(Fraction(tolerance.in_file_ms, 1000)),
         hole_intervals=tolerance.in_file_intervals,
         first=base.ticks(Fraction(_FIRST_SAMPLE_MS, 1000)) if "mp4" in container else 0,
+        folded=base.ticks(Fraction(_FOLDED_SAMPLE_MS, 1000)) if container == "fmp4" else 0,
         untimed=stream.longest_missing,
         reorder=stream.reorder_frames,
     )

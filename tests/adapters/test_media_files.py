@@ -77,6 +77,10 @@ def test_equal_bytes_under_another_name_give_equal_facts(films: Path, tmp_path: 
     assert facts(other) == facts(films / "film.ts")
 
 
+def test_a_whole_fragmented_film_has_no_invented_dropped_frames(films: Path) -> None:
+    assert facts(films / "fragments.mp4").findings == ()
+
+
 @pytest.mark.parametrize("name", ["film.ts", "fragments.mp4", "film.mkv"])
 def test_a_whole_film_remuxed_once_more_has_no_interruption(films: Path, tmp_path: Path, name: str) -> None:
     """The long first sound of a fragmented file becomes three missing sound frames in a transport stream, no more."""

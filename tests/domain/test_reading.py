@@ -184,6 +184,25 @@ def test_a_long_first_sample_of_an_mp4_is_a_note() -> None:
     assert kinds(elsewhere) == [("dropped_frames", "degradation")]
 
 
+@pytest.mark.parametrize(("first_ms", "said"), [(249, []), (250, []), (251, [("dropped_frames", "note")])])
+def test_the_folded_first_sample_of_a_fragmented_file_is_no_dropped_frame(
+    first_ms: int, said: list[tuple[str, str]]
+) -> None:
+    times = [0, *frames(400, SOUND, start=first_ms * 90)]
+
+    found = judge(FileReading(container="fmp4", reader="test", streams=(sound(times),)), TOLERANCE)
+
+    assert kinds(found) == said
+
+
+def test_a_long_first_sample_of_a_fragmented_file_before_more_loss_is_said() -> None:
+    times = [0, *frames(4, SOUND, start=9_000), *frames(400, SOUND, start=22_000)]
+
+    found = judge(FileReading(container="fmp4", reader="test", streams=(sound(times),)), TOLERANCE)
+
+    assert ("dropped_frames", "note") in kinds(found)
+
+
 def test_equal_times_are_ignored() -> None:
     times = sorted(frames(250) + frames(250)[50:57])
 
