@@ -22,7 +22,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from pipeline.adapters.buckets import apply_buckets
-from pipeline.adapters.kafka_topics import apply_topics
+from pipeline.adapters.kafka_topics import admin, apply_topics
 from pipeline.domain.identity import RecordingId, SourceId
 from pipeline.domain.probe import SegmentProbed
 from pipeline.settings import Settings
@@ -41,8 +41,11 @@ def run(segments: int = 30_000) -> dict[str, Any]:
     apply_buckets(settings)
     asyncio.run(apply_topics(settings))
     asyncio.run(_fill(settings, segments))
-    ledger = _measure(settings, segments, topics.LINK.name, "ledger")
-    floor = _measure(settings, segments, topics.QUARANTINE.name, "pass-through")
+    try:
+        ledger = _measure(settings, segments, topics.LINK.name, "ledger")
+        floor = _measure(settings, segments, topics.QUARANTINE.name, "pass-through")
+    finally:
+        asyncio.run(_remove(settings))
     return {
         "segments": segments,
         "workers": WORKERS,
@@ -97,6 +100,11 @@ async def _fill(settings: Settings, segments: int) -> None:
     ]
     await asyncio.gather(*sent)
     await producer.stop()
+
+
+async def _remove(settings: Settings) -> None:
+    async with admin(settings) as client:
+        await client.delete_topics([settings.topic(topic.name) for topic in topics.ALL])
 
 
 def _measure(settings: Settings, segments: int, watched: str, form: str) -> dict[str, Any]:

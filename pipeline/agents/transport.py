@@ -32,10 +32,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 COMMIT_INTERVAL_S: Final = 0.5
-BUFFER_EVENTS: Final = 256
+BUFFER_EVENTS: Final = 1280
 # Faust stops fetching a partition at 80 % of its buffer but still delivers what one poll brought. Polls smaller than the
 # remaining 20 % can never fill a buffer, so a partition that waits on an error never holds up the others.
-POLL_RECORDS: Final = 50
+POLL_RECORDS: Final = 250
 POLL_S: Final = 0.1
 RENEW_STOP_S: Final = 30
 SHARE_AGAIN_S: Final = 2.0
