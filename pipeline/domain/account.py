@@ -14,7 +14,8 @@ compared; arrival times decide nothing:
 
 Rules: 1. A gap means that all streams are missing; one stream missing while another runs is a partial gap. 2. A hole
 inside a file stays a gap even if another file overlaps it: the overlap stands beside it. 3. An epoch whose offsets grow
-as fast as its wall time has files that restart their stamps: it is read by the wall clock.
+as fast as its wall time, and whose stamps double, has files that restart them: it is read by the wall clock. 4. Dates
+that cannot be right (:mod:`~pipeline.domain.dates`) place nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
+from pipeline.domain.dates import doubled, said, settled
 from pipeline.domain.findings import Evidence, Finding
 from pipeline.domain.media import unwrap_33
 from pipeline.domain.policy import Tolerance
@@ -99,10 +101,14 @@ class _Missing(NamedTuple):
 def account(timeline: Timeline, tolerance: Tolerance, previous: Timeline | None = None) -> Account:
     """Tell the whole story of *timeline*. *previous*: what came directly before it of the same continuous camera; a gap
     between the two is told here."""
+    untold = timeline.epochs
+    timeline, ruling = settled(timeline)
     pieces: list[_Piece] = []
     holes: list[_Missing] = []
-    findings: list[Finding] = []
+    findings = list(said(ruling))
     resets: list[int] = []
+    if ruling == "nothing":  # a hole inside a file is there wherever the file lies
+        holes = [_Missing(h.wall, h.wall + h.hi - h.lo, e.anchor.error, "media_clock") for e in untold for h in e.holes]
     for number, epoch in enumerate(timeline.epochs):
         believed = _believed(epoch)
         pieces += _pieces(number, epoch)
@@ -148,7 +154,7 @@ def _place(finding: Finding) -> tuple[bool, int, str, str, int, int, str, str]:
 
 def extent(timeline: Timeline) -> tuple[int, int] | None:
     """Start and end on the wall clock, in ms; ``None`` if nothing is placed."""
-    pieces = [piece for number, epoch in enumerate(timeline.epochs) for piece in _pieces(number, epoch)]
+    pieces = [piece for number, epoch in enumerate(settled(timeline)[0].epochs) for piece in _pieces(number, epoch)]
     if not pieces:
         return None
     return wall_ms(min(piece.lo for piece in pieces)), wall_ms(max(piece.hi for piece in pieces))
@@ -166,12 +172,20 @@ def _pieces(number: int, epoch: Epoch) -> Iterator[_Piece]:
 
 
 def _restarts(epoch: Epoch) -> bool:
-    """Whether the stamps start anew in every file: then the offsets spread as far as the wall times do."""
-    if epoch.clock != "ts" or not epoch.walls:
+    """Whether the stamps start anew in every file: they double, and the offsets spread as far as the wall times do."""
+    if epoch.clock != "ts" or not epoch.walls or not any(map(doubled, epoch.streams[reference(epoch.streams)])):
         return False
-    spread = epoch.offsets.hi - epoch.offsets.lo
-    wall = epoch.walls[-1].hi - epoch.walls[0].lo
-    return spread > epoch.offsets.before + epoch.offsets.after and 2 * spread > wall
+    return _spread(epoch) > 0 and _is_useless(epoch)
+
+
+def _is_useless(epoch: Epoch) -> bool:
+    """Whether the wall clock tells something else than the stamps all the time."""
+    return 2 * (epoch.offsets.hi - epoch.offsets.lo) > epoch.walls[-1].hi - epoch.walls[0].lo
+
+
+def _spread(epoch: Epoch) -> int:
+    """By how much the offsets differ beyond their error bars."""
+    return epoch.offsets.hi - epoch.offsets.lo - epoch.offsets.before - epoch.offsets.after
 
 
 def _files(epoch: Epoch) -> int:
@@ -245,7 +259,7 @@ def _between(
 
 def _leading(pieces: Sequence[_Piece], previous: Timeline | None, tolerance: Tolerance) -> list[_Missing]:
     """What is missing between the end of *previous* and the first piece: by the media clock if it runs through both."""
-    before = [piece for epoch in (previous.epochs if previous else ()) for piece in _pieces(-1, epoch)]
+    before = [piece for epoch in (settled(previous)[0].epochs if previous else ()) for piece in _pieces(-1, epoch)]
     if not before or not pieces:
         return []
     last, first = max(before, key=lambda piece: piece.hi), pieces[0]
@@ -331,10 +345,14 @@ def _overlaps(pieces: Sequence[_Piece], tolerance: Tolerance) -> Iterator[Findin
 
 
 def _drift(epoch: Epoch) -> Iterator[Finding]:
-    spread = epoch.offsets.hi - epoch.offsets.lo - epoch.offsets.before - epoch.offsets.after
+    spread = _spread(epoch)
     if not epoch.walls or spread <= 0:
         return
     lo, hi = epoch.walls[0].lo + epoch.origin, epoch.walls[-1].hi + epoch.origin
+    if _is_useless(epoch) and any(map(doubled, epoch.walls)):
+        found = f"files that lie within each other by it, off by {_seconds(spread)} or more while stamps run on"
+        yield _finding("clock_step", "note", "wall_clock", "a wall clock that only advances", found, lo, hi)
+        return
     ppm = spread * 1_000_000 // max(hi - lo, 1)
     if ppm > _LOSS_PPM:
         found = f"the media clock falls behind the wall clock by {_seconds(spread)} or more, bit by bit"

@@ -12,13 +12,14 @@ import bisect
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from pipeline.domain import continuity
 from pipeline.domain.account import Gap, Run
 from pipeline.domain.annotation import Annotation, SessionEnded
 from pipeline.domain.continuity import SourceState
+from pipeline.domain.dates import Ruling, place, settled
 from pipeline.domain.findings import LEVEL_ORDER, Evidence, Finding, FindingKind, Level
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind
 from pipeline.domain.landing import ObjectRef, SegmentLanded
@@ -33,6 +34,9 @@ _RECORDING: Final = RecordingId("check")
 _SHOWN_NAMES: Final = 3
 _IMPOSSIBLE: Final = frozenset({"overlap", "clock_step", "timestamp_reset"})
 """What files that one recorder wrote one after the other show only if their dates are not the recorder's."""
+_COPIED: Final = (
+    "what lies between the files: by their dates they were recorded at the same time, so copying changed the dates"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +126,10 @@ def check(
             not_tested=tuple(_unread(unread)) or ("anything: there is no media file here",),
             unread=tuple(unread),
         )
-    first, _ = _fold(files, kind, now, policy)
+    first, _, _ = _fold(files, kind, now, policy)
     order = sorted(zip(first, files, strict=True), key=lambda pair: (pair[0].start is None, pair[0].start or 0))
     ordered = [file for _, file in order]
-    segments, ended = _fold(ordered, kind, now, policy)
+    segments, ended, ruling = _fold(ordered, kind, now, policy)
     named = tuple(zip([file.name for file in ordered], segments, strict=True))
     tolerance = policy.tolerance[kind]
     return Checked(
@@ -134,8 +138,8 @@ def check(
         ended=ended,
         files=named,
         observations=tuple(_observations(ended, named)),
-        bases=tuple(_bases(ended, segments)),
-        not_tested=(*_unread(unread), *_not_tested(ended, named, tolerance)),
+        bases=tuple(_bases(ended, segments, ruling)),
+        not_tested=(*_unread(unread), *_not_tested(ended, named, tolerance, ruling)),
         unread=tuple(unread),
     )
 
@@ -178,8 +182,8 @@ def covered_cells(runs: Sequence[Run], start: int, end: int, width: int) -> tupl
 
 def _fold(
     files: Sequence[FileRead], kind: SourceKind, now: WallMs, policy: Policy
-) -> tuple[list[JudgedSegment], RecordingEnded]:
-    """Every file through continuity, then the end that says how many there were."""
+) -> tuple[list[JudgedSegment], RecordingEnded, Ruling]:
+    """Every file through continuity, then the end that says how many there were; and whether their dates are believed."""
     state = SourceState()
     segments: list[JudgedSegment] = []
     for number, file in enumerate(files, start=1):
@@ -187,7 +191,17 @@ def _fold(
         segments += [item.segment for item in items if item.segment is not None]
     state, items = continuity.step(state, _end(len(files), now), policy)
     (ended,) = [item.ended for item in items if item.ended is not None]
-    return segments, ended
+    timeline, ruling = settled(state.recordings[_RECORDING].timeline)
+    if ruling in ("stamps", "nothing"):  # where files were taken to be as they came rests on their dates
+        segments = [_moved(segment, place(timeline, ruling, segment.probed)) for segment in segments]
+    return segments, ended, ruling
+
+
+def _moved(segment: JudgedSegment, to: tuple[WallMs, WallMs] | None) -> JudgedSegment:
+    if segment.start is None:
+        return segment
+    start, end = to or (None, None)
+    return replace(segment, start=start, end=end)
 
 
 def _segment(file: FileRead, number: int, kind: SourceKind, now: WallMs) -> SegmentProbed:
@@ -306,9 +320,9 @@ def _since(ended: RecordingEnded, at: WallMs | None) -> int | None:
 # What it rests on, and what not.
 
 
-def _bases(ended: RecordingEnded, segments: Sequence[JudgedSegment]) -> Iterator[Basis]:
+def _bases(ended: RecordingEnded, segments: Sequence[JudgedSegment], ruling: Ruling) -> Iterator[Basis]:
     counted = Counter(
-        _basis(segment.probed, _starts_anew(ended, segments))
+        _NO_BASIS if ruling == "nothing" else _basis(segment.probed, _starts_anew(ended, segments))
         for segment in segments
         if segment.probed.facts.media == "timed" and not segment.duplicate
     )
@@ -316,10 +330,13 @@ def _bases(ended: RecordingEnded, segments: Sequence[JudgedSegment]) -> Iterator
         yield basis._replace(files=count)
 
 
+_NO_BASIS: Final = Basis("none", None, None, 0)
+
+
 def _basis(probed: SegmentProbed, starts_anew: bool) -> Basis:
     placed, claim = locate(probed), claim_of(probed)
     if placed is None or claim is None:
-        return Basis("none", None, None, 0)
+        return _NO_BASIS
     evidence: Evidence = "wall_clock" if placed.clock == "wall" or starts_anew else "media_clock"
     return Basis("identity" if placed.clock.startswith("mtxi:") else evidence, claim.origin, claim.error_ms, 0)
 
@@ -336,7 +353,7 @@ def _unread(unread: Sequence[Unread]) -> Iterator[str]:
 
 
 def _not_tested(
-    ended: RecordingEnded, files: Sequence[tuple[str, JudgedSegment]], tolerance: Tolerance
+    ended: RecordingEnded, files: Sequence[tuple[str, JudgedSegment]], tolerance: Tolerance, ruling: Ruling
 ) -> Iterator[str]:
     segments = [segment for _, segment in files]
     bad = [name for name, segment in files if segment.probed.facts.media == "unreadable" and not segment.duplicate]
@@ -354,12 +371,17 @@ def _not_tested(
         yield f"{_some(untimed)}: something in it has no time stamps to judge by, or hardly a frame"
     timed = [segment for segment in segments if segment.probed.facts.media == "timed" and not segment.duplicate]
     if len(timed) > 1:
-        yield from _between_files(ended, timed, tolerance)
+        yield from _between_files(ended, timed, tolerance, ruling)
     yield "what happened before the first sample and after the last: no file can tell"
 
 
-def _between_files(ended: RecordingEnded, timed: Sequence[JudgedSegment], tolerance: Tolerance) -> Iterator[str]:
-    bases = list(_bases(ended, timed))
+def _between_files(
+    ended: RecordingEnded, timed: Sequence[JudgedSegment], tolerance: Tolerance, ruling: Ruling
+) -> Iterator[str]:
+    if ruling == "nothing":
+        yield _COPIED
+        return
+    bases = list(_bases(ended, timed, ruling))
     lost = sum(basis.files for basis in bases if basis.evidence == "none")
     if lost:
         yield f"what lies between {lost} of the files: nothing places them in time"
@@ -367,9 +389,11 @@ def _between_files(ended: RecordingEnded, timed: Sequence[JudgedSegment], tolera
     if errors:
         least = max(tolerance.wall_clock_ms, 2 * max(errors))
         yield f"holes of up to {_seconds(least)} between files: only a wall clock places them, and it is no more exact"
-    if any(basis.origin == "file_system" for basis in bases):
-        if any(finding.kind in _IMPOSSIBLE for finding in ended.findings):
-            yield "what lies between the files: by their dates they were recorded at the same time, so copying changed the dates"
+    if ruling == "stamps":
+        yield "when it was recorded: copying changed the files' dates; their stamps tell what lies between them, not the day"
+    elif any(basis.origin == "file_system" for basis in bases):
+        if ruling == "claims" or any(finding.kind in _IMPOSSIBLE for finding in ended.findings):
+            yield _COPIED
         else:
             yield "whether the files' dates are the recorder's: copying may change them, and nothing else places some files"
 

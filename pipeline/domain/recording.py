@@ -16,6 +16,7 @@ from typing import Final, Literal, NamedTuple
 
 from pipeline.domain.account import Account, Gap, Run, in_order
 from pipeline.domain.annotation import Annotation, EndReason
+from pipeline.domain.dates import held_ms
 from pipeline.domain.findings import LEVEL_ORDER, Finding, FindingKind, Level
 from pipeline.domain.identity import RecordingId, SourceId, SourceKind, about_recording
 from pipeline.domain.policy import Policy
@@ -289,9 +290,11 @@ def tell(
     assert recording.kind is not None  # only recordings with segments end
     gaps = gaps_of(recording, told, windows, policy)
     findings = in_order([*_lasting(recording, told), *more])
-    verdict = _verdict(recording, gaps, findings)
+    lost = any(finding.kind == "not_testable" for finding in told.findings)
+    verdict = _verdict(recording, gaps, findings, lost)
     if verdict == "not_testable" and not any(finding.kind == "not_testable" for finding in findings):
         findings = (*findings, _not_testable(recording))
+    covered_ms = sum(run.end - run.start for run in told.runs) if told.runs else held_ms(recording.timeline)
     return RecordingEnded(
         recording_id=name,
         source_id=source,
@@ -302,7 +305,7 @@ def tell(
         verdict=verdict,
         started_at=told.runs[0].start if told.runs else None,
         ended_at=told.runs[-1].end if told.runs else None,
-        covered_ms=sum(run.end - run.start for run in told.runs) + recording.timeline.unplaced_ms,
+        covered_ms=covered_ms + recording.timeline.unplaced_ms,
         segments=recording.segments,
         bytes=recording.bytes,
         expected_segments=recording.expected,
@@ -380,7 +383,8 @@ def _more(word: str, count: int) -> Finding:
     return Finding(kind=kind, level=level, evidence="none", expected="none", found=found, count=count)
 
 
-def _verdict(recording: Recording, gaps: tuple[Gap, ...], findings: tuple[Finding, ...]) -> Verdict:
+def _verdict(recording: Recording, gaps: tuple[Gap, ...], findings: tuple[Finding, ...], lost: bool) -> Verdict:
+    """*lost*: what lies between files is not known, although they have places."""
     levels = {finding.level for finding in findings}
     if recording.unreadable and recording.unreadable == recording.segments:
         return "unreadable"
@@ -389,7 +393,7 @@ def _verdict(recording: Recording, gaps: tuple[Gap, ...], findings: tuple[Findin
     if "degradation" in levels:
         return "degraded"
     apart = recording.timeline.unplaced and recording.timed > 1
-    testable = recording.timed > recording.brief and not recording.untimed and not apart
+    testable = recording.timed > recording.brief and not recording.untimed and not apart and not lost
     return "continuous" if testable else "not_testable"
 
 

@@ -8,7 +8,9 @@ A segment's position comes from the strongest evidence it has:
    *offset* (claimed wall start minus stamp, modulo 2**33) agrees within the claims' error bars. A restarted camera has
    another offset, and so another clock, even when its stamps look alike.
 3. *wall clock*: files that start at zero are placed by their claimed start alone, with its error bar.
-4. Nothing: a segment without a usable claim is counted and not placed, and no gap is claimed around it.
+4. A file system's date, which copying may have changed: the place is kept as by the rules above, and beside it where dates
+   alone and where stamps alone put the file (:mod:`pipeline.domain.dates` decides when all have come).
+5. Nothing: a segment without a usable claim is counted and not placed, and no gap is claimed around it.
 
 One clock's segments form an :class:`Epoch`. Within it each stream keeps *spans*: unions of segments whose reaches touch. A
 reach is half the tolerance on either side (or a claim's own error bar, if that is wider), a property of the segment alone;
@@ -90,6 +92,8 @@ _NONE: Final[Mapping[str, Any]] = {}
 class Timeline(NamedTuple):
     """What is remembered of a recording's segments. ``numbers``: recorder numbers seen, per run. ``formats``: each
     stream's codecs and formats with the earliest place of each. ``unplaced``: files nothing places, and their length.
+    ``dated``: where file-system dates alone put the files that have no better claim; ``stamped``: those of them with stamps
+    that run on, by the stamps alone, on the circle of 33 bits.
 
     Named tuples, because they are written to the state topic as arrays: a day of a camera's blocks stays below 20 kB.
     """
@@ -100,6 +104,8 @@ class Timeline(NamedTuple):
     formats: Mapping[str, tuple[tuple[str, int], ...]] = _NONE
     unplaced: int = 0
     unplaced_ms: int = 0
+    dated: tuple[Span, ...] = ()
+    stamped: Epoch | None = None
 
 
 class Placed(NamedTuple):
@@ -113,6 +119,7 @@ class Placed(NamedTuple):
     streams: tuple[tuple[str, int, int], ...]
     holes: tuple[tuple[int, int], ...]
     number: int | None
+    dated: bool = False
 
     @property
     def length(self) -> int:
@@ -186,7 +193,8 @@ def locate(probed: SegmentProbed) -> Placed | None:
         clock, at, number = f"mtxi:{identity.stream_id}", identity.dts_ns * 9 // 100_000 + lead, identity.number
     elif probed.facts.container == "mpegts":
         clock, at = "ts", wall - (wall - first) % MPEG_TS_WRAP
-    return Placed(clock, at, wall - at, claim.error_ms * TICKS_PER_MS, spread, holes, number)
+    dated = claim.origin == "file_system"
+    return Placed(clock, at, wall - at, claim.error_ms * TICKS_PER_MS, spread, holes, number, dated)
 
 
 def insert(timeline: Timeline, probed: SegmentProbed, tolerance: Tolerance) -> tuple[Timeline, Arrival | None]:
@@ -199,6 +207,8 @@ def insert(timeline: Timeline, probed: SegmentProbed, tolerance: Tolerance) -> t
         return timeline._replace(unplaced=timeline.unplaced + 1, unplaced_ms=ms), None
     timeline = _note_number(timeline, placed.clock, placed.number)
     timeline = _note_formats(timeline, probed.facts.streams, placed.at + placed.offset)
+    if placed.dated:
+        timeline = _note_date(timeline, placed, tolerance)
     if timeline.wall_only:
         placed = placed._replace(clock="wall", at=placed.at + placed.offset, offset=0)
     new = _epoch_of(placed, tolerance)
@@ -296,16 +306,16 @@ def _merge(epoch: Epoch, new: Epoch, shift: int) -> Epoch:
     move = new.origin + shift - epoch.origin
     streams = dict(epoch.streams)
     for name, spans in new.streams.items():
-        streams[name] = _union(streams.get(name, ()), _shifted(spans, move))
+        streams[name] = union(streams.get(name, ()), _shifted(spans, move))
     anchor = new.anchor._replace(at=new.anchor.at + move, offset=new.anchor.offset - shift)
     holes = epoch.holes
     if new.holes:
         holes = tuple(sorted({*holes, *(Hole(hole.lo + move, hole.hi + move, hole.wall) for hole in new.holes)}))
     return epoch._replace(
-        offsets=_union((epoch.offsets,), _shifted((new.offsets,), -shift))[0],
+        offsets=union((epoch.offsets,), _shifted((new.offsets,), -shift))[0],
         anchor=min(epoch.anchor, anchor),
         streams=streams,
-        walls=_union(epoch.walls, _shifted(new.walls, new.origin - epoch.origin)),
+        walls=union(epoch.walls, _shifted(new.walls, new.origin - epoch.origin)),
         holes=holes,
     )
 
@@ -333,7 +343,7 @@ def _believe_walls(timeline: Timeline) -> Timeline:
 # Spans.
 
 
-def _union(spans: tuple[Span, ...], added: tuple[Span, ...]) -> tuple[Span, ...]:
+def union(spans: tuple[Span, ...], added: tuple[Span, ...]) -> tuple[Span, ...]:
     for new in added:
         spans = _add(spans, new)
     return spans
@@ -374,6 +384,18 @@ def _note_number(timeline: Timeline, run: str, number: int | None) -> Timeline:
     seen = timeline.numbers.get(run, ())
     added = _add(seen, Span(number, number + 1, 0, 0, 0, 0))
     return timeline if added == seen else timeline._replace(numbers={**timeline.numbers, run: added})
+
+
+def _note_date(timeline: Timeline, placed: Placed, tolerance: Tolerance) -> Timeline:
+    """Where the date alone and where the stamps alone put a file."""
+    wall = placed.at + placed.offset
+    by_date = _epoch_of(placed._replace(clock="wall", at=wall, offset=0), tolerance)
+    timeline = timeline._replace(dated=union(timeline.dated, _shifted(by_date.streams["all"], wall)))
+    if placed.clock != "ts":
+        return timeline
+    at = placed.at % MPEG_TS_WRAP
+    alone = _epoch_of(placed._replace(at=at, offset=wall - at), tolerance)._replace(offsets=Span(0, 0, 0, 0))
+    return timeline._replace(stamped=_merge(timeline.stamped, alone, 0) if timeline.stamped else alone)
 
 
 def _note_formats(timeline: Timeline, streams: tuple[StreamFacts, ...], wall: int) -> Timeline:

@@ -111,6 +111,43 @@ def test_a_person_sees_verdict_bar_finding_basis_and_what_was_not_tested(tmp_pat
         assert word in text
 
 
+def lay_copied(folder: Path, files: list[Path]) -> Path:
+    """Files under names without a date, all with the date of their copy."""
+    folder.mkdir(parents=True)
+    for number, path in enumerate(reversed(files)):
+        copy = folder / f"clip-{'abcdefghijklmnop'[number]}{path.suffix}"
+        copy.write_bytes(path.read_bytes())
+        os.utime(copy, (1_764_000_000, 1_764_000_000))
+    return folder
+
+
+@pytest.mark.parametrize(("length", "seconds_a_file"), [(11, 1), (80, 10)])
+def test_files_missing_between_copies_with_one_date_are_a_gap_by_the_media_clock(
+    tmp_path: Path, length: int, seconds_a_file: int
+) -> None:
+    whole = film(tmp_path / "whole.ts", seconds=length)
+    cuts = ("-f", "segment", "-segment_time", str(seconds_a_file))
+    ffmpeg("-i", str(whole), "-c", "copy", *cuts, str(tmp_path / "part%02d.ts"))
+    parts = sorted(tmp_path.glob("part*.ts"))
+
+    lost, found = checked(lay_copied(tmp_path / "lost", [*parts[:3], *parts[5:]]))
+    whole_code, _ = checked(lay_copied(tmp_path / "all", parts))
+
+    (gap,) = [item for item in found["recordings"][0]["findings"] if item["kind"] == "gap"]
+    assert (lost, whole_code) == (1, 0)
+    assert (gap["evidence"], gap["seconds"]) == ("media_clock", pytest.approx(2 * seconds_a_file, abs=0.04))
+
+
+def test_copies_with_one_date_that_restart_are_not_testable(tmp_path: Path) -> None:
+    files = [film(tmp_path / f"{number}.mp4", seconds=3 + number) for number in range(3)]
+
+    code, found = checked(lay_copied(tmp_path / "copies", files))
+
+    (recording,) = found["recordings"]
+    assert (code, recording["verdict"]) == (4, "not_testable")
+    assert any("dates cannot be right" in item["detail"] for item in recording["findings"])
+
+
 def test_names_and_order_given_decide_nothing(tmp_path: Path, seconds: list[Path]) -> None:
     lay(tmp_path, seconds, (0,), "z_")
     lay(tmp_path, seconds, (1,), "m_")
