@@ -11,6 +11,7 @@ from pipeline.domain.dates import Ruling, place, settled
 from pipeline.domain.media import MPEG_TS_WRAP
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import SegmentProbed
+from pipeline.domain.time import WallMs
 from pipeline.domain.timeline import Timeline, insert
 from tests.builders import PTS0, T0, audio, claimed, facts, hole, mp4, probed, video
 
@@ -23,11 +24,15 @@ def copied(number: int, length_ms: int, first: int = PTS0, at_ms: int = 0) -> Se
     """File *number* of a running clock that starts at *first*; its date is the copy's, *at_ms* after the first one's."""
     start = (first + number * length_ms * 90) % MPEG_TS_WRAP
     media = facts(video(start, length_ms), audio(start, length_ms))
-    return probed(number, media, claimed_start=claimed(COPIED + at_ms, 2000, "file_system"), received_at=T0 + LATER)
+    return probed(
+        number, media, claimed_start=claimed(COPIED + at_ms, 2000, "file_system"), received_at=WallMs(T0 + LATER)
+    )
 
 
 def copied_mp4(number: int, at_ms: int = 0, length_ms: int = 10_000) -> SegmentProbed:
-    return mp4(number, length_ms, claimed_start=claimed(COPIED + at_ms, 2000, "file_system"), received_at=T0 + LATER)
+    return mp4(
+        number, length_ms, claimed_start=claimed(COPIED + at_ms, 2000, "file_system"), received_at=WallMs(T0 + LATER)
+    )
 
 
 def fold(*segments: SegmentProbed) -> Timeline:
@@ -107,7 +112,7 @@ def test_copied_transport_streams_that_restart_are_placed_by_nothing() -> None:
 def test_a_hole_inside_a_copied_file_is_still_a_gap() -> None:
     date = claimed(COPIED, 2000, "file_system")
 
-    found = told(mp4(0, 10_000, hole(2000, 5000), claimed_start=date, received_at=T0 + LATER), copied_mp4(1))
+    found = told(mp4(0, 10_000, hole(2000, 5000), claimed_start=date, received_at=WallMs(T0 + LATER)), copied_mp4(1))
 
     assert gaps(found) == [(3_000, "media_clock")]
 
