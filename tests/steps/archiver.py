@@ -41,4 +41,6 @@ def archive(settings: Settings, stitched: RecordingStitched) -> RecordingArchive
 if __name__ == "__main__":
     given = json.load(sys.stdin)
     own = Settings(**{**given["settings"], "state": Path(given["settings"]["state"])})
-    archive(own, codec.decode(topics.STITCHED.name, given["event"].encode()))
+    event = codec.decode(topics.STITCHED.name, given["event"].encode())
+    print("begins", flush=True)
+    archive(own, event)

@@ -46,6 +46,8 @@ pytestmark = pytest.mark.stack
 
 FILES, LENGTH_S, LOST = 6, 2, 3
 KILLS = 8
+LATER_S = 0.02
+"""Each archiver may live this much longer than the one before: the first is killed at once, the last may finish."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def test_an_archiver_killed_at_random_archives_once_and_a_stranger_can_check_it(
         },
         "event": codec.encode(stage.stitched).decode(),
     }
-    killed = sum(_killed(json.dumps(given), dice.uniform(0.4, 1.4)) for _ in range(KILLS))
+    killed = sum(_killed(json.dumps(given), dice.uniform(0, number * LATER_S)) for number in range(KILLS))
 
     first = archive(stage.settings, stage.stitched)
     again = archive(stage.settings, stage.stitched)
@@ -206,16 +208,19 @@ def test_an_archiver_killed_at_random_archives_once_and_a_stranger_can_check_it(
 
 
 def _killed(given: str, after_s: float) -> bool:
-    """Start an archiver, kill it *after_s* seconds; whether it was still at work."""
+    """Start an archiver, kill it *after_s* seconds after it began its work; whether it was still at work."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.steps.archiver"],
         stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
     )
     assert process.stdin is not None
+    assert process.stdout is not None
     process.stdin.write(given.encode())
     process.stdin.close()
+    assert process.stdout.readline() == b"begins\n"
     try:
         process.wait(after_s)
         return False
