@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.adapters.logs import EVENTS
 from pipeline.metrics import CATALOGUE
 from pipeline.wire import topics
 
@@ -139,3 +140,13 @@ def test_python_files_name_no_place_of_one_machine() -> None:
         for name in named
         if name != "tests/repo/test_promises.py" and pattern.search((ROOT / name).read_text("utf-8"))
     ] == []
+
+
+def test_documents_name_only_log_events_that_exist() -> None:
+    spoken = {
+        name
+        for path in PAGES
+        for name in re.findall(r"`((?:input|state|lane|worker|timer|event)\.[a-z]+)`", path.read_text("utf-8"))
+    }
+
+    assert sorted(spoken - EVENTS) == []
