@@ -16,10 +16,14 @@ import random
 import resource
 import secrets
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from datetime import UTC
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -43,10 +47,14 @@ TARGET: Final = 0.85
 _MIX: Final = ((0.05, 300_000, ".jpg"), (0.55, 4_000_000, ".ts"), (0.40, 150_000_000, ".mp4"))
 """Share of the bytes, size of a file, its kind: photos, ten-second segments, body camera files."""
 _THREADS: Final = 4
+_WORKER_PORT: Final = 19131
 
 
-def measure(total_bytes: int) -> dict[str, Any]:
-    """Make the files, upload them plainly in both ways and import them between the two; the figures and their ratios."""
+def measure(total_bytes: int, *, beside_workers: bool = False) -> dict[str, Any]:
+    """Make the files, upload them plainly in both ways and import them between the two; the figures and their ratios.
+
+    *beside_workers*: a media and a ledger worker read back and judge what is imported, at the same time.
+    """
     folder = Path(tempfile.mkdtemp(prefix="unbroken-bench-"))
     try:
         files = _make(folder / "card", total_bytes)
@@ -55,7 +63,8 @@ def measure(total_bytes: int) -> dict[str, Any]:
         asyncio.run(apply_topics(settings))
         sent = sum(path.stat().st_size for path in files)
         single = _timed(lambda: _plain(settings, files, threads=1))
-        ours = _timed(lambda: asyncio.run(_import(settings, folder / "card")))
+        with _workers(settings) if beside_workers else nullcontext():
+            ours = _timed(lambda: asyncio.run(_import(settings, folder / "card")))
         rss_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         fourfold = _timed(lambda: _plain(settings, files, threads=_THREADS))
         for name in (settings.originals, settings.records, settings.derived, _plain_bucket(settings)):
@@ -77,6 +86,41 @@ def measure(total_bytes: int) -> dict[str, Any]:
         "load_before": round(os.getloadavg()[0], 1),
         "cores": os.cpu_count(),
     }
+
+
+@contextmanager
+def _workers(settings: Settings) -> Iterator[None]:
+    """Both workers on the bench's own topics and buckets, ready before and ended after."""
+    own = {
+        "UNBROKEN_TOPIC_PREFIX": settings.topic_prefix,
+        "UNBROKEN_BUCKET_PREFIX": settings.bucket_prefix,
+        "UNBROKEN_STATE": str(settings.state),
+        "UNBROKEN_POLICY": str(settings.policy),
+    }
+    started = []
+    for number, which in enumerate(("media", "ledger")):
+        environment = {**os.environ, **own, "UNBROKEN_WORKER_PORT": str(_WORKER_PORT + number)}
+        command = [sys.executable, "-m", "pipeline.cli", "worker", which]
+        started.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    try:
+        for number in range(len(started)):
+            _wait_ready(_WORKER_PORT + number)
+        yield
+    finally:
+        for worker in started:
+            worker.terminate()
+        for worker in started:
+            worker.wait(90)
+
+
+def _wait_ready(port: int) -> None:
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError(f"no worker is ready on port {port}")
 
 
 class _Run(NamedTuple):
@@ -176,7 +220,9 @@ def main() -> int:
     """Measure, print the ratio, keep the figures in ``bench/results/import.json``; 1 if the target was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bytes", type=float, default=2e9, help="how much to import (default 2e9)")
-    result = measure(int(parser.parse_args().bytes))
+    parser.add_argument("--beside-workers", action="store_true", help="with both workers judging at the same time")
+    given = parser.parse_args()
+    result = measure(int(given.bytes), beside_workers=given.beside_workers)
     results = Path(__file__).parent / "results"
     results.mkdir(exist_ok=True)
     (results / "import.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
