@@ -33,14 +33,13 @@ from pipeline.agents.transport import run_worker as run_app
 from pipeline.domain import deadline
 from pipeline.domain.errors import Misconfigured
 from pipeline.policy import load_policy
-from pipeline.settings import Settings
+from pipeline.settings import WORKER_PORTS, Settings
 from pipeline.steps.archive import ArchiveStep
 from pipeline.steps.probe import ProbeStep
 from pipeline.steps.stitch import StitchStep
 from pipeline.wire import codec, topics
 
 SOFTWARE: Final = f"unbroken {version('unbroken')}"
-PORTS: Final = {"media": 19101, "ledger": 19102}
 PINNED: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
 """The runner reaches into these two; another version is another program."""
 
@@ -67,7 +66,7 @@ def run_worker(which: str, settings: Settings) -> NoReturn:
         _media(runner, bench)
     else:
         _ledger(runner, bench, metrics)
-    port = settings.worker_port or PORTS[which]
+    port = settings.worker_port or WORKER_PORTS[which]
     health = Health(app, runner, port=port, registry=metrics.registry, loop_lag=metrics.loop_lag)
     log.info("worker.started", port=port, policy=policy.version, software=SOFTWARE)
     run_app(app, kafka=settings.kafka, services=(health,))

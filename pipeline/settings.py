@@ -6,11 +6,15 @@ of the local stack. docs/settings.md lists them and is checked against this clas
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+WORKER_PORTS: Final[Mapping[str, int]] = {"media": 19101, "ledger": 19102}
+"""Where a worker answers unless ``worker_port`` says otherwise."""
 
 
 class Settings(BaseSettings):

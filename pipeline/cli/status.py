@@ -15,7 +15,7 @@ from rich.console import Console
 
 from pipeline.domain.deadline import DeadlineChanged
 from pipeline.domain.time import to_rfc3339
-from pipeline.settings import Settings
+from pipeline.settings import WORKER_PORTS, Settings
 from pipeline.wire import codec, topics
 from pipeline.wire.reports import Reported
 from pipeline.wire.topics import Topic
@@ -30,7 +30,7 @@ STAGES: Final[Mapping[str, tuple[str, tuple[Topic, ...]]]] = {
 }
 """Which worker carries a stage, and what it reads."""
 
-PORTS: Final[Mapping[str, tuple[int, ...]]] = {"media": (19101, 19111), "ledger": (19102, 19112)}
+PORTS: Final[Mapping[str, tuple[int, ...]]] = {name: (port, port + 10) for name, port in WORKER_PORTS.items()}
 """Where workers answer on this machine: the first of a kind, and a second one."""
 
 

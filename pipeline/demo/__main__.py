@@ -33,7 +33,7 @@ from pipeline.demo.stand import Stand, StandFailed
 from pipeline.demo.truth import Truth, differences
 from pipeline.domain.errors import UnbrokenError
 from pipeline.domain.time import WallMs, from_rfc3339
-from pipeline.settings import Settings
+from pipeline.settings import WORKER_PORTS, Settings
 
 WAIT_S = 90
 """How long the result may take after the last import."""
@@ -47,7 +47,7 @@ def main() -> int:
         return 2
     offset = int(os.environ.get("UNBROKEN_PORT_OFFSET", "0"))
     folder = Settings().state.absolute() / "demo"
-    stand = Stand(folder=folder, prefix="demo", ports={"media": 19101 + offset, "ledger": 19102 + offset})
+    stand = Stand(folder=folder, prefix="demo", ports={name: port + offset for name, port in WORKER_PORTS.items()})
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the workers are ended, too
     began = time.monotonic()
     try:
