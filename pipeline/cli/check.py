@@ -87,7 +87,7 @@ def check_(
     recursive: Annotated[
         bool, typer.Option("-r", "--recursive", help="Every folder below PATH with media in it is a recording.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The result as JSON (schemas/check.v1).")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as JSON (schemas/check-report.v1).")] = False,
     policy: Annotated[Path | None, typer.Option(help="A policy file, instead of the one shipped.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Files read at the same time.")] = min(
         len(os.sched_getaffinity(0)), _MAX_JOBS

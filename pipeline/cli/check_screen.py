@@ -204,7 +204,7 @@ def _shown(text: str) -> str:
 
 
 def report(results: Sequence[Checked], passed_over: Sequence[Unread], policy: Policy) -> dict[str, Any]:
-    """The result as ``schemas/check.v1`` has it. Seconds are numbers with milliseconds."""
+    """The result as ``schemas/check-report.v1`` has it. Seconds are numbers with milliseconds."""
     return {
         "policy_version": policy.version,
         "recordings": [_recording_report(checked) for checked in results],

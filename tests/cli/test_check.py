@@ -65,7 +65,7 @@ def run(*arguments: str | Path) -> tuple[int, str]:
 def checked(*arguments: str | Path) -> tuple[int, Any]:
     code, text = run("--json", *arguments)
     found = json.loads(text)
-    assert [f"{fault.json_path}: {fault.message}" for fault in validator("check.v1").iter_errors(found)] == []
+    assert [f"{fault.json_path}: {fault.message}" for fault in validator("check-report.v1").iter_errors(found)] == []
     return code, found
 
 
