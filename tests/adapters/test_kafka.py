@@ -16,6 +16,8 @@ from pipeline.domain.errors import BrokerUnavailable, HistoryMissing, Misconfigu
 from pipeline.settings import Settings
 from pipeline.wire import topics
 
+pytestmark = pytest.mark.stack
+
 KAFKA = os.environ.get("UNBROKEN_KAFKA", "127.0.0.1:19092")
 
 
