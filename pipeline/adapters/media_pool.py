@@ -3,14 +3,20 @@
 Each place of the pool has one spawned process and reads one file at a time. A process that crashes, hangs or asks for too
 much memory costs the file it was reading, nothing else: it is killed, the job ends with ``ProbeDied``, and the place
 gets a new process. Blame is fair: when a process dies that has read other files before, the file is read once more in
-a new one, so that neither an earlier file's damage nor grown memory counts against it. Processes are renewed after some files, so that a leak cannot grow. A process whose parent died ends
-itself: it sees its pipe closed, and an alarm ends one that hangs.
+a new one, so that neither an earlier file's damage nor grown memory counts against it. Processes are renewed after some
+files, so that a leak cannot grow. A process whose parent died ends itself: it sees its pipe closed, and an alarm ends one
+that hangs.
+
+Where the digest is wanted too (:meth:`MediaPool.examine`), the process that reads a file also hashes it, from the one file
+it opened: a large one on a second thread meanwhile, so that facts and digest together take as long as the slower of them. A
+slow medium is no hang: each piece that was hashed begins the time limit anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import resource
 import signal
 from collections.abc import Callable
@@ -19,18 +25,38 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.adapters import media
+from pipeline.adapters.digest import Digested, digest, open_to_read
 from pipeline.domain.errors import ProbeDied
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
+from pipeline.domain.reading import unreadable
 
-Job = Callable[[str, Tolerance], MediaFacts]
+Job = Callable[..., MediaFacts]
+"""``(path, tolerance)``, and the path of an initialisation segment where there is one."""
 _FILES_A_PROCESS: Final = 500
 _START_S: Final = 60
 _ALARM_GRACE_S: Final = 10
+_ALONGSIDE_BYTES: Final = 4 << 20
+"""Below, handing a file to a second thread costs more than it saves."""
+_TOLD_BYTES: Final = 32 << 20
 _spawn = multiprocessing.get_context("spawn")
+
+
+class Examined(NamedTuple):
+    """The open file as it was, its digest (``None`` if it changed while it was read) and its facts."""
+
+    digested: Digested
+    facts: MediaFacts
+
+
+class _Request(NamedTuple):
+    path: str
+    tolerance: Tolerance
+    init: tuple[str, ...]
+    hashed: bool
 
 
 class MediaPool:
@@ -57,7 +83,31 @@ class MediaPool:
 
     async def facts(self, path: Path, tolerance: Tolerance) -> MediaFacts:
         """See :class:`pipeline.ports.MediaProbe`; waits for a free place first."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, path, tolerance)
+        answer = await self._answer_to(_Request(str(path), tolerance, (), hashed=False), _nobody)
+        assert isinstance(answer, MediaFacts)
+        return answer
+
+    async def examine(
+        self, path: Path, tolerance: Tolerance, on_bytes: Callable[[int], None], init: Path | None = None
+    ) -> Examined:
+        """Digest and facts of the file at *path*, as the medium holds it now. A file that costs the process is ``unreadable``
+        and has a digest all the same. *on_bytes* is told, on other threads, how many bytes more were read. *init*: the
+        initialisation segment that describes it. Raises ``OSError`` of the file."""
+        told = _Count(on_bytes)
+        inits = () if init is None else (str(init),)
+        try:
+            answer = await self._answer_to(_Request(str(path), tolerance, inits, hashed=True), told)
+        except ProbeDied as exc:
+            told.start_over()
+            digested = await asyncio.to_thread(_digest_here, str(path), told)
+            return Examined(digested, unreadable(f"the process that read it {exc}", reader="lost"))
+        if isinstance(answer, OSError):
+            raise answer
+        assert isinstance(answer, Examined)
+        return answer
+
+    async def _answer_to(self, request: _Request, told: Callable[[int], None]) -> object:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, request, told)
 
     def close(self) -> None:
         """End every process; jobs under way end with ``ProbeDied``."""
@@ -66,12 +116,40 @@ class MediaPool:
             place.close()
         self._threads.shutdown(wait=True)
 
-    def _run(self, path: Path, tolerance: Tolerance) -> MediaFacts:
+    def _run(self, request: _Request, told: Callable[[int], None]) -> object:
         place = self._places.get()
         try:
-            return place.run(path, tolerance)
+            return place.run(request, told)
         finally:
             self._places.put(place)
+
+
+class _Count:
+    """Tells of each byte once, also when the file has to be read again."""
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        self._tell, self._told, self._now = tell, 0, 0
+
+    def start_over(self) -> None:
+        self._now = 0
+
+    def __call__(self, size_bytes: int) -> None:
+        self._now += size_bytes
+        if self._now > self._told:
+            self._tell(self._now - self._told)
+            self._told = self._now
+
+
+def _nobody(_size_bytes: int) -> None:
+    """Nobody wants to know."""
+
+
+def _digest_here(path: str, told: Callable[[int], None]) -> Digested:
+    descriptor = open_to_read(path)
+    try:
+        return digest(descriptor, told)
+    finally:
+        os.close(descriptor)
 
 
 class _Place:
@@ -90,29 +168,28 @@ class _Place:
         self._closed = True
         self.kill()
 
-    def run(self, path: Path, tolerance: Tolerance) -> MediaFacts:
-        """Read one file in this place's process; raises ``ProbeDied``."""
-        answer = self._ask(path, tolerance)
+    def run(self, request: _Request, told: Callable[[int], None]) -> object:
+        """Read one file in this place's process; raises ``ProbeDied``. An ``OSError`` of the file is an answer."""
+        answer = self._ask(request, told)
         if isinstance(answer, str) and self._served and not self._closed:
-            answer = self._ask(path, tolerance)
-        if isinstance(answer, MediaFacts):
-            return answer
-        raise ProbeDied(answer)
+            answer = self._ask(request, told)
+        if isinstance(answer, str):
+            raise ProbeDied(answer)
+        return answer
 
-    def _ask(self, path: Path, tolerance: Tolerance) -> MediaFacts | str:
-        """Facts, or how the process died of the file. ``_served``: how many files it had read before."""
+    def _ask(self, request: _Request, told: Callable[[int], None]) -> object:
+        """The answer, or in words how the process died of the file. ``_served``: how many files it had read before."""
         process, pipe = self._ready()
         self._served = self._files - self._left
         try:
-            pipe.send((str(path), tolerance))
-            answer = self._answer(process, pipe, self._timeout_s)
+            pipe.send(request)
+            answer = self._answer(process, pipe, self._timeout_s, told)
         except (EOFError, OSError):
             return self._obituary(process)
         self._left -= 1
-        if isinstance(answer, MediaFacts):
-            return answer
-        self.kill()
-        return str(answer)
+        if isinstance(answer, str):
+            self.kill()
+        return answer
 
     def kill(self) -> None:
         """End the process if there is one, at once."""
@@ -140,16 +217,19 @@ class _Place:
         theirs.close()
         self._process, self._pipe, self._left = process, pipe, self._files
         try:
-            self._answer(process, pipe, _START_S)
+            self._answer(process, pipe, _START_S, _nobody)
         except (EOFError, OSError) as exc:
             raise ProbeDied(f"could not start: {self._obituary(process)}") from exc
         return process, pipe
 
-    def _answer(self, process: SpawnProcess, pipe: Connection, within_s: float) -> object:
-        if not wait([pipe, process.sentinel], within_s):
-            self.kill()
-            raise ProbeDied(f"took longer than {within_s:g} s")
-        return pipe.recv()
+    def _answer(self, process: SpawnProcess, pipe: Connection, within_s: float, told: Callable[[int], None]) -> object:
+        while wait([pipe, process.sentinel], within_s):
+            answer = pipe.recv()
+            if not isinstance(answer, int):
+                return answer
+            told(answer)
+        self.kill()
+        raise ProbeDied(f"took longer than {within_s:g} s")
 
     def _obituary(self, process: SpawnProcess) -> str:
         """How the process ended, in words that depend on nothing else."""
@@ -169,17 +249,24 @@ def _serve(pipe: Connection, job: Job, timeout_s: float, memory_bytes: int) -> N
     limit = _address_space_bytes() + memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     pipe.send("ready")
+    aside = ThreadPoolExecutor(1, thread_name_prefix="digest")
     while True:
         try:
-            path, tolerance = pipe.recv()
+            request = pipe.recv()
         except EOFError:
             return
-        signal.alarm(int(timeout_s) + _ALARM_GRACE_S)
+        alarm_s = int(timeout_s) + _ALARM_GRACE_S
+        signal.alarm(alarm_s)
         answer: object
         try:
-            answer = job(path, tolerance)
+            if request.hashed:
+                answer = _examine(request, job, aside, _Teller(pipe, alarm_s))
+            else:
+                answer = job(request.path, request.tolerance, *request.init)
         except MemoryError:
             answer = "ran out of memory"
+        except OSError as exc:
+            answer = exc if request.hashed else f"failed: {type(exc).__name__}"
         except Exception as exc:
             answer = f"failed: {type(exc).__name__}"
         signal.alarm(0)
@@ -187,6 +274,41 @@ def _serve(pipe: Connection, job: Job, timeout_s: float, memory_bytes: int) -> N
             pipe.send(answer)
         except OSError:
             return
+
+
+def _examine(request: _Request, job: Job, aside: ThreadPoolExecutor, tell: _Teller) -> Examined:
+    descriptor = open_to_read(request.path)
+    try:
+        hashing = aside.submit(digest, descriptor, tell)
+        try:
+            if os.fstat(descriptor).st_size < _ALONGSIDE_BYTES:
+                hashing.result()
+            facts = job(f"/proc/self/fd/{descriptor}", request.tolerance, *request.init)
+        finally:
+            digested = hashing.result()  # nothing else may be sent or closed before
+        tell.the_rest()
+        return Examined(digested, facts)
+    finally:
+        os.close(descriptor)
+
+
+class _Teller:
+    """Tells the parent of hashed bytes now and then, and begins the alarm anew."""
+
+    def __init__(self, pipe: Connection, alarm_s: int) -> None:
+        self._pipe, self._alarm_s, self._untold = pipe, alarm_s, 0
+
+    def __call__(self, size_bytes: int) -> None:
+        self._untold += size_bytes
+        if self._untold >= _TOLD_BYTES:
+            self.the_rest()
+            signal.alarm(self._alarm_s)
+
+    def the_rest(self) -> None:
+        """Tell what was not told yet."""
+        if self._untold:
+            self._pipe.send(self._untold)
+            self._untold = 0
 
 
 def _address_space_bytes() -> int:

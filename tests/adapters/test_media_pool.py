@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import signal
 import time
@@ -42,7 +43,14 @@ def obey(path: str, tolerance: Tolerance) -> MediaFacts:
         os._exit(4)
     if order == "raise":
         raise RuntimeError(path)
-    return unreadable(f"{order} by {os.getpid()}")
+    with Path(path if path.startswith("/proc/self/fd/") else os.devnull).open("rb") as file:
+        content = file.read(20)
+    if content.startswith(b"crash"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if content.startswith(b"grow"):
+        with Path(content.split()[1].decode()).open("ab") as file:
+            file.write(b"more")
+    return unreadable(f"{content.decode() or order} by {os.getpid()}")
 
 
 Pool = Callable[..., MediaPool]
@@ -146,3 +154,72 @@ async def test_the_real_reader_works_in_the_pool_under_its_memory_limit(films: P
 
     assert found.media == "timed"
     assert found.streams[0].packets == 150
+
+
+# Digest and facts together.
+
+_SMALL, _LARGE = 1000, (4 << 20) + 1
+"""Hashed before the facts are read, and meanwhile."""
+
+
+def filled(path: Path, begins: str, size_bytes: int) -> Path:
+    path.write_bytes(begins.encode().ljust(20) + bytes(size_bytes - 20))
+    return path
+
+
+@pytest.mark.parametrize("size_bytes", [20, _SMALL, _LARGE - 1, _LARGE, 70 << 20])
+async def test_digest_facts_and_progress_are_those_of_one_opening(pool: Pool, tmp_path: Path, size_bytes: int) -> None:
+    file, told = filled(tmp_path / "film", "film", size_bytes), list[int]()
+
+    examined = await pool().examine(file, TOLERANCE, told.append)
+
+    assert examined.digested.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert examined.digested.found.st_ino == file.stat().st_ino
+    assert examined.facts.findings[0].found.startswith("film")
+    assert sum(told) == size_bytes
+
+
+@pytest.mark.parametrize("size_bytes", [_SMALL, _LARGE])
+async def test_a_file_that_costs_the_process_has_a_digest_all_the_same(
+    pool: Pool, tmp_path: Path, size_bytes: int
+) -> None:
+    file, told = filled(tmp_path / "film", "crash", size_bytes), list[int]()
+
+    examined = await pool().examine(file, TOLERANCE, told.append)
+
+    assert examined.digested.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert examined.facts.findings[0].found == "the process that read it ended by SIGSEGV"
+    assert sum(told) == size_bytes
+
+
+async def test_a_file_that_grew_while_it_was_read_has_no_digest(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    filled(tmp_path / "g", "grow g", 60 << 20)
+
+    examined = await pool().examine(Path("g"), TOLERANCE, lambda _size: None)
+
+    assert examined.digested.sha256 is None
+
+
+@pytest.mark.parametrize("what", ["missing", "link", "folder"])
+async def test_what_cannot_be_opened_is_the_callers_error_and_costs_no_process(
+    pool: Pool, tmp_path: Path, what: str
+) -> None:
+    one = pool()
+    before = await fate(one, "first")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+
+    with pytest.raises(OSError):
+        await one.examine(tmp_path / what, TOLERANCE, lambda _size: None)
+
+    assert await fate(one, "first") == before
+
+
+async def test_a_pipe_that_took_a_files_name_is_not_waited_for(pool: Pool, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "film")
+
+    with pytest.raises(OSError):
+        await asyncio.wait_for(pool().examine(tmp_path / "film", TOLERANCE, lambda _size: None), 10)

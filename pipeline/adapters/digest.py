@@ -1,0 +1,46 @@
+"""Digest: SHA-256 of one open file, computed from the same file that a reader looks at meanwhile.
+
+The bytes are read by position, so that nobody else's reading of the file disturbs; the file is the one that was opened,
+whatever its name points to later. A file whose size, date or inode differs afterwards was written to while it was read: such
+a digest is of no state the file ever had, and is not given out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from pipeline.domain.identity import Sha256
+
+_PIECE_BYTES: Final = 1 << 20
+
+
+class Digested(NamedTuple):
+    """The open file as it was, and its digest; ``sha256`` is ``None`` if it changed while it was read."""
+
+    found: os.stat_result
+    sha256: Sha256 | None
+
+
+def open_to_read(path: str) -> int:
+    """A descriptor of the file at *path*. Not blocking: opening a pipe that took the file's name must not wait for somebody to
+    write into it; not following: a link that took its name is not the file that was found. Raises ``OSError``."""
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def digest(descriptor: int, on_bytes: Callable[[int], None]) -> Digested:
+    """Digest the whole open file in 1 MiB of memory; *on_bytes* is told of each piece. Raises ``OSError`` of the medium."""
+    found, whole, at = os.fstat(descriptor), hashlib.sha256(), 0
+    piece = memoryview(bytearray(min(_PIECE_BYTES, found.st_size + 1)))
+    while at <= found.st_size and (read := os.preadv(descriptor, [piece], at)):
+        whole.update(piece[:read])
+        at += read
+        on_bytes(read)
+    same = at == found.st_size and _state(os.fstat(descriptor)) == _state(found)
+    return Digested(found, Sha256(whole.hexdigest()) if same else None)
+
+
+def _state(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_size, found.st_mtime_ns, found.st_ino
