@@ -113,7 +113,7 @@ def judge(reading: FileReading, tolerance: Tolerance) -> MediaFacts:
     if not any(stream.packets for stream in reading.streams):
         return unreadable("no media in it", container=reading.container, reader=reading.reader)
     walks = {
-        stream.index: _walked(stream, reading.container, tolerance)
+        stream.index: walked(stream, reading.container, tolerance)
         for stream in reading.streams
         if stream.kind != "other" and stream.cadence.starts
     }
@@ -157,7 +157,7 @@ def photo(
     return MediaFacts(media="photo", container=container, reader=reader, clocks=clocks, findings=tuple(findings))
 
 
-def _walked(stream: StreamReading, container: str, tolerance: Tolerance) -> Walk:
+def walked(stream: StreamReading, container: str, tolerance: Tolerance) -> Walk:
     """The stream's cadence walked with the policy's limits in its own ticks."""
     base = TimeBase(stream.time_base_num, stream.time_base_den)
     limits = Limits(
@@ -252,7 +252,7 @@ def _of_a_stream(
 ) -> Iterator[Finding]:
     stream, unit = timed.stream, ruler.unit
     for hole in timed.holes(unit):
-        for a, b in _without(hole, gaps):
+        for a, b in without(hole, gaps):
             if 1000 * (b - a) > tolerance.in_file_ms * unit:
                 yield _hole("partial_gap", "degradation", ruler, a, b, stream.index, "this stream")
     intervals = sum(stream.cadence.counts)
@@ -343,7 +343,7 @@ def _both(left: Spans, right: Spans) -> Iterator[tuple[int, int]]:
             j += 1
 
 
-def _without(span: tuple[int, int], holes: Spans) -> Iterator[tuple[int, int]]:
+def without(span: tuple[int, int], holes: Spans) -> Iterator[tuple[int, int]]:
     """*span* less *holes*."""
     at, end = span
     for a, b in holes:
