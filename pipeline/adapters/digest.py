@@ -30,17 +30,21 @@ def open_to_read(path: str) -> int:
     return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def digest(descriptor: int, on_bytes: Callable[[int], None]) -> Digested:
-    """Digest the whole open file in 1 MiB of memory; *on_bytes* is told of each piece. Raises ``OSError`` of the medium."""
-    found, whole, at = os.fstat(descriptor), hashlib.sha256(), 0
+def digest(descriptor: int, found: os.stat_result, on_bytes: Callable[[int], None]) -> Digested:
+    """Digest the whole open file, which was *found* so, in 1 MiB of memory; *on_bytes* is told of each piece. Raises
+    ``OSError`` of the medium."""
+    whole, at = hashlib.sha256(), 0
     piece = memoryview(bytearray(min(_PIECE_BYTES, found.st_size + 1)))
     while at <= found.st_size and (read := os.preadv(descriptor, [piece], at)):
         whole.update(piece[:read])
         at += read
         on_bytes(read)
-    same = at == found.st_size and _state(os.fstat(descriptor)) == _state(found)
-    return Digested(found, Sha256(whole.hexdigest()) if same else None)
+    whole_file = at == found.st_size
+    return if_unchanged(descriptor, Digested(found, Sha256(whole.hexdigest()) if whole_file else None))
 
 
-def _state(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_size, found.st_mtime_ns, found.st_ino
+def if_unchanged(descriptor: int, digested: Digested) -> Digested:
+    """*digested*, without its digest if the open file is no longer as it was."""
+    now, then = os.fstat(descriptor), digested.found
+    same = (now.st_size, now.st_mtime_ns, now.st_ino) == (then.st_size, then.st_mtime_ns, then.st_ino)
+    return digested if same else digested._replace(sha256=None)

@@ -28,7 +28,7 @@ from queue import SimpleQueue
 from typing import Final, NamedTuple
 
 from pipeline.adapters import media
-from pipeline.adapters.digest import Digested, digest, open_to_read
+from pipeline.adapters.digest import Digested, digest, if_unchanged, open_to_read
 from pipeline.domain.errors import ProbeDied
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
@@ -147,7 +147,7 @@ def _nobody(_size_bytes: int) -> None:
 def _digest_here(path: str, told: Callable[[int], None]) -> Digested:
     descriptor = open_to_read(path)
     try:
-        return digest(descriptor, told)
+        return digest(descriptor, os.fstat(descriptor), told)
     finally:
         os.close(descriptor)
 
@@ -279,15 +279,16 @@ def _serve(pipe: Connection, job: Job, timeout_s: float, memory_bytes: int) -> N
 def _examine(request: _Request, job: Job, aside: ThreadPoolExecutor, tell: _Teller) -> Examined:
     descriptor = open_to_read(request.path)
     try:
-        hashing = aside.submit(digest, descriptor, tell)
+        found = os.fstat(descriptor)
+        hashing = aside.submit(digest, descriptor, found, tell)
         try:
-            if os.fstat(descriptor).st_size < _ALONGSIDE_BYTES:
+            if found.st_size < _ALONGSIDE_BYTES:
                 hashing.result()
             facts = job(f"/proc/self/fd/{descriptor}", request.tolerance, *request.init)
         finally:
             digested = hashing.result()  # nothing else may be sent or closed before
         tell.the_rest()
-        return Examined(digested, facts)
+        return Examined(if_unchanged(descriptor, digested), facts)
     finally:
         os.close(descriptor)
 

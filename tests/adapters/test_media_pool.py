@@ -192,11 +192,12 @@ async def test_a_file_that_costs_the_process_has_a_digest_all_the_same(
     assert sum(told) == size_bytes
 
 
+@pytest.mark.parametrize("size_bytes", [_SMALL, _LARGE])
 async def test_a_file_that_grew_while_it_was_read_has_no_digest(
-    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size_bytes: int
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    filled(tmp_path / "g", "grow g", 60 << 20)
+    filled(tmp_path / "g", "grow g", size_bytes)
 
     examined = await pool().examine(Path("g"), TOLERANCE, lambda _size: None)
 
