@@ -279,14 +279,16 @@ def _serve(pipe: Connection, job: Job, timeout_s: float, memory_bytes: int) -> N
 def _examine(request: _Request, job: Job, aside: ThreadPoolExecutor, tell: _Teller) -> Examined:
     descriptor = open_to_read(request.path)
     try:
-        found = os.fstat(descriptor)
-        hashing = aside.submit(digest, descriptor, found, tell)
-        try:
-            if found.st_size < _ALONGSIDE_BYTES:
-                hashing.result()
-            facts = job(f"/proc/self/fd/{descriptor}", request.tolerance, *request.init)
-        finally:
-            digested = hashing.result()  # nothing else may be sent or closed before
+        found, path = os.fstat(descriptor), f"/proc/self/fd/{descriptor}"
+        if found.st_size < _ALONGSIDE_BYTES:
+            digested = digest(descriptor, found, tell)
+            facts = job(path, request.tolerance, *request.init)
+        else:
+            hashing = aside.submit(digest, descriptor, found, tell)
+            try:
+                facts = job(path, request.tolerance, *request.init)
+            finally:
+                digested = hashing.result()  # nothing else may be sent or closed before
         tell.the_rest()
         return Examined(if_unchanged(descriptor, digested), facts)
     finally:
