@@ -1,4 +1,4 @@
-"""``python -m bench [probe|import|ledger ...]``: all of them, or those named. Needs the local stack and its environment."""
+"""``python -m bench [check|import|ledger ...]``: all of them, or those named. Needs the local stack and its environment."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench import import_, ledger, probe
+from bench import check, import_, ledger
 
 BENCHES: Final[Mapping[str, Callable[[], object]]] = {
-    "probe": probe.main,
+    "check": check.main,
     "import": import_.main,
     "ledger": ledger.main,
 }
