@@ -10,8 +10,9 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.check_words import ENGLISH, rests_on, untested
 from pipeline.domain.canonical import plain
-from pipeline.domain.check import Basis, Checked, Observation, Unread, covered_cells, gravest
+from pipeline.domain.check import Checked, Observation, Unread, covered_cells, gravest
 from pipeline.domain.policy import Policy
 from pipeline.domain.recording import JudgedSegment
 from pipeline.domain.time import WallMs
@@ -21,18 +22,6 @@ _ROWS: Final = 20
 _NAMED: Final = 5
 _BAR_MOST: Final = 100
 _COLOURS: Final = {"continuous": "green", "interrupted": "red", "unreadable": "red", "degraded": "yellow"}
-_CLOCKS: Final = {
-    "identity": "the identity and stream time their recorder wrote into them",
-    "media_clock": "the clock of their own time stamps, which runs on from file to file",
-    "wall_clock": "wall clock alone, each file's stamps begin anew",
-    "none": "nothing: no plausible time is known",
-}
-_ORIGINS: Final = {
-    "file_name": "the files' names",
-    "container": "the time inside the files",
-    "file_system": "the files' dates, which copying may change",
-    "media": "the recorder's clock inside the files",
-}
 
 
 def screen(
@@ -81,10 +70,10 @@ def _recording(checked: Checked, zone: tzinfo, width: int, ascii_only: bool) -> 
     facts = Table(box=None, show_header=False, pad_edge=False)
     facts.add_column(no_wrap=True)
     facts.add_column(overflow="fold")
-    for number, line in enumerate(_rests_on(checked)):
+    for number, line in enumerate(rests_on(ENGLISH, checked.bases)):
         facts.add_row("" if number else "rests on", _text(line))
-    for number, line in enumerate(checked.not_tested):
-        facts.add_row("" if number else "not tested", _text(line))
+    for number, item in enumerate(checked.not_tested):
+        facts.add_row("" if number else "not tested", _text(untested(ENGLISH, item)))
     yield facts
     yield Text()
 
@@ -158,20 +147,6 @@ def _what(row: Observation) -> str:
     return f"{row.found}{where}{stream} (expected {row.expected}; rests on {row.evidence.replace('_', ' ')})"
 
 
-def _rests_on(checked: Checked) -> Iterator[str]:
-    for basis in checked.bases:
-        clock = f"; clock times from {_origin(basis)}" if basis.origin is not None else ""
-        order = f"order and gaps by {_CLOCKS[basis.evidence]}"
-        if sum(one.files for one in checked.bases) == 1:
-            order = "the time stamps of its own samples"
-        yield f"{_count(basis.files, 'file')}: {order}{clock}"
-
-
-def _origin(basis: Basis) -> str:
-    name = _ORIGINS.get(basis.origin or "", basis.origin or "")
-    return f"{name}, give or take {_s(basis.error_ms or 0)}"
-
-
 def _local(at: WallMs, zone: tzinfo) -> datetime:
     return (_EPOCH + timedelta(milliseconds=at)).astimezone(zone)
 
@@ -225,7 +200,7 @@ def _recording_report(checked: Checked) -> Mapping[str, Any]:
         "files": [_file_report(name, segment) for name, segment in checked.files],
         "findings": [_finding_report(item) for item in checked.observations],
         "rests_on": [basis._asdict() for basis in checked.bases],
-        "not_tested": list(checked.not_tested),
+        "not_tested": [untested(ENGLISH, item) for item in checked.not_tested],
         "unread": [item._asdict() for item in checked.unread],
     }
 

@@ -13,7 +13,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from pipeline.domain import continuity
 from pipeline.domain.account import Gap, Run
@@ -31,12 +31,8 @@ from pipeline.domain.timeline import claim_of, locate
 
 _HERE: Final = "check"
 _RECORDING: Final = RecordingId("check")
-_SHOWN_NAMES: Final = 3
 _IMPOSSIBLE: Final = frozenset({"overlap", "clock_step", "timestamp_reset"})
 """What files that one recorder wrote one after the other show only if their dates are not the recorder's."""
-_COPIED: Final = (
-    "what lies between the files: by their dates they were recorded at the same time, so copying changed the dates"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +48,15 @@ class FileRead:
     run: str | None = None
 
 
+UntestedWhy = Literal[
+    "no_media", "unread", "unreadable", "photo", "untimed", "unplaced", "wall_clock", "stamps_alone", "dates_alone",
+    "dates_wrong", "outside",
+]  # fmt: skip
+"""No media file there; not opened; opened and unreadable; a still picture; without usable stamps; placed by nothing; between
+files that a clock alone places; files whose day is unknown; whose dates alone place them; whose dates cannot be right; and
+what lies before the first sample and after the last."""
+
+
 class Unread(NamedTuple):
     """A file that may belong to the recording and could not be read, and what to do about it."""
 
@@ -61,7 +66,7 @@ class Unread(NamedTuple):
 
 class Observation(NamedTuple):
     """A gap or finding with the names of its files. ``after``: what lies before it, if it lies between two files, or the
-    file a duplicate repeats. ``at_ms``: where it begins, since the start of the recording."""
+    file a duplicate repeats. ``at_ms``: where it begins, since the start of the recording. ``error_ms``: how far a gap's clock times may both be off."""
 
     kind: FindingKind
     level: Level
@@ -75,6 +80,8 @@ class Observation(NamedTuple):
     end: WallMs | None
     at_ms: int | None
     size_ms: int | None
+    how_many: int | None
+    error_ms: int | None
 
 
 class Basis(NamedTuple):
@@ -85,6 +92,16 @@ class Basis(NamedTuple):
     origin: ClockOrigin | None
     error_ms: int | None
     files: int
+
+
+class Untested(NamedTuple):
+    """What the verdict says nothing about: why, and of which files, or how many, or up to which length."""
+
+    why: UntestedWhy
+    files: tuple[str, ...] = ()
+    how_many: int | None = None
+    size_ms: int | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +115,7 @@ class Checked:
     files: tuple[tuple[str, JudgedSegment], ...]
     observations: tuple[Observation, ...]
     bases: tuple[Basis, ...]
-    not_tested: tuple[str, ...]
+    not_tested: tuple[Untested, ...]
     unread: tuple[Unread, ...]
 
     @property
@@ -123,7 +140,7 @@ def check(
             files=(),
             observations=(),
             bases=(),
-            not_tested=tuple(_unread(unread)) or ("anything: there is no media file here",),
+            not_tested=tuple(_unread(unread)) or (Untested("no_media"),),
             unread=tuple(unread),
         )
     first, _, _ = _fold(files, kind, now, policy)
@@ -293,6 +310,8 @@ def _of_gap(gap: Gap, ended: RecordingEnded, places: Sequence[_Place]) -> Observ
         end=gap.end,
         at_ms=_since(ended, gap.start),
         size_ms=gap.size_ms,
+        how_many=None,
+        error_ms=gap.error_ms,
     )
 
 
@@ -310,6 +329,8 @@ def _of_finding(finding: Finding, ended: RecordingEnded, file: str | None, after
         end=finding.wall_end,
         at_ms=_since(ended, finding.wall_start),
         size_ms=finding.size_ms,
+        how_many=finding.count,
+        error_ms=None,
     )
 
 
@@ -347,60 +368,50 @@ def _starts_anew(ended: RecordingEnded, segments: Sequence[JudgedSegment]) -> bo
     return resets > 0 and resets >= sum(segment.start is not None for segment in segments) - 1
 
 
-def _unread(unread: Sequence[Unread]) -> Iterator[str]:
+def _unread(unread: Sequence[Unread]) -> Iterator[Untested]:
     for item in unread:
-        yield f"{item.name}: {item.reason}"
+        yield Untested("unread", (item.name,), reason=item.reason)
 
 
 def _not_tested(
     ended: RecordingEnded, files: Sequence[tuple[str, JudgedSegment]], tolerance: Tolerance, ruling: Ruling
-) -> Iterator[str]:
-    segments = [segment for _, segment in files]
+) -> Iterator[Untested]:
     bad = [name for name, segment in files if segment.probed.facts.media == "unreadable" and not segment.duplicate]
-    if bad:
-        yield f"{_some(bad)}: copy again from the device and check again; keep the original medium"
     photos = [name for name, segment in files if segment.probed.facts.media == "photo"]
-    if photos:
-        yield f"{_some(photos)}: a still picture has no length to test"
     untimed = [
         name
         for name, segment in files
         if segment.probed.facts.media == "timed" and any(f.kind == "not_testable" for f in segment.findings)
     ]
-    if untimed:
-        yield f"{_some(untimed)}: something in it has no time stamps to judge by, or hardly a frame"
+    named: tuple[tuple[UntestedWhy, list[str]], ...] = (("unreadable", bad), ("photo", photos), ("untimed", untimed))
+    for why, names in named:
+        if names:
+            yield Untested(why, tuple(names))
+    segments = [segment for _, segment in files]
     timed = [segment for segment in segments if segment.probed.facts.media == "timed" and not segment.duplicate]
     if len(timed) > 1:
         yield from _between_files(ended, timed, tolerance, ruling)
-    yield "what happened before the first sample and after the last: no file can tell"
+    yield Untested("outside")
 
 
 def _between_files(
     ended: RecordingEnded, timed: Sequence[JudgedSegment], tolerance: Tolerance, ruling: Ruling
-) -> Iterator[str]:
+) -> Iterator[Untested]:
     if ruling == "nothing":
-        yield _COPIED
+        yield Untested("dates_wrong")
         return
     bases = list(_bases(ended, timed, ruling))
     lost = sum(basis.files for basis in bases if basis.evidence == "none")
     if lost:
-        yield f"what lies between {lost} of the files: nothing places them in time"
+        yield Untested("unplaced", how_many=lost)
     errors = [basis.error_ms or 0 for basis in bases if basis.evidence == "wall_clock"]
     if errors:
-        least = max(tolerance.wall_clock_ms, 2 * max(errors))
-        yield f"holes of up to {_seconds(least)} between files: only a wall clock places them, and it is no more exact"
+        yield Untested("wall_clock", size_ms=max(tolerance.wall_clock_ms, 2 * max(errors)))
     if ruling == "stamps":
-        yield "when it was recorded: copying changed the files' dates; their stamps tell what lies between them, not the day"
+        yield Untested("stamps_alone")
     elif any(basis.origin == "file_system" for basis in bases):
-        if ruling == "claims" or any(finding.kind in _IMPOSSIBLE for finding in ended.findings):
-            yield _COPIED
-        else:
-            yield "whether the files' dates are the recorder's: copying may change them, and nothing else places some files"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN_NAMES
-    return ", ".join(names[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+        impossible = ruling == "claims" or any(finding.kind in _IMPOSSIBLE for finding in ended.findings)
+        yield Untested("dates_wrong" if impossible else "dates_alone")
 
 
 def _seconds(ms: int) -> str:
