@@ -22,7 +22,7 @@ What the spans mean together is told by :mod:`pipeline.domain.account`.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -351,14 +351,27 @@ def union(spans: tuple[Span, ...], added: tuple[Span, ...]) -> tuple[Span, ...]:
 
 def _add(spans: tuple[Span, ...], new: Span) -> tuple[Span, ...]:
     """Add one span, joining all whose reaches touch its own. Reaches in *spans* never touch, so both their ends ascend."""
-    first = bisect_left(spans, new.lo - new.before, key=_reach_end)
-    last = bisect_right(spans, new.hi + new.after, lo=first, key=_reach_start)
+    first, last = _touched(spans, new)
     for span in spans[first:last]:
         lo, hi = min(new.lo, span.lo), max(new.hi, span.hi)
         before = lo - min(_reach_start(new), _reach_start(span))
         after = max(_reach_end(new), _reach_end(span)) - hi
         new = Span(lo, hi, before, after, new.files + span.files, new.held + span.held)
-    return spans[:first] + (new,) + spans[last:]  # noqa: RUF005  # unpacking would copy a third time
+    if first == len(spans):
+        return (*spans, new)
+    made = list(spans)  # copied twice; slices put together are copied three times, and this is what a day's files cost
+    made[first:last] = (new,)
+    return tuple(made)
+
+
+def _touched(spans: tuple[Span, ...], new: Span) -> tuple[int, int]:
+    """Which of *spans* the reach of *new* touches: from the first to before the last, at the place where it belongs."""
+    first = last = bisect_left(spans, (new.lo,))
+    while first and _reach_end(spans[first - 1]) >= _reach_start(new):
+        first -= 1
+    while last < len(spans) and _reach_start(spans[last]) <= _reach_end(new):
+        last += 1
+    return first, last
 
 
 def _reach_start(span: Span) -> int:
@@ -419,8 +432,8 @@ def _arrival(epoch: Epoch, new: Epoch, shift: int, length: int) -> Arrival:
     own = new.streams.get(name) or new.streams[reference(new.streams)]
     lo, hi, reach = own[0].lo + move, own[-1].hi + move, own[0].before
     spans = epoch.streams[name]
-    first = bisect_left(spans, lo - reach, key=_reach_end)
-    touched = spans[first : bisect_right(spans, hi + reach, lo=first, key=_reach_start)]
+    first, last = _touched(spans, Span(lo, hi, reach, reach))
+    touched = spans[first:last]
     doubled = sum(max(0, min(hi, span.hi) - max(lo, span.lo)) for span in touched)
     start = wall_ms(epoch.origin + move + epoch.anchor.offset)
     return Arrival(
