@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
 from pipeline.adapters.logs import EVENTS
+from pipeline.domain.findings import FindingKind
 from pipeline.metrics import CATALOGUE
 from pipeline.wire import topics
 
@@ -52,6 +54,13 @@ def test_rendered_files_are_current() -> None:
     )
 
     assert done.stdout.strip() == "rendered files are current"
+
+
+def test_the_page_on_continuity_explains_every_kind_of_finding_and_no_other() -> None:
+    page = (ROOT / "docs/continuity.md").read_text("utf-8")
+    explained = re.findall(r"^\| `([a-z_]+)` \|", page.partition("## What is found")[2], flags=re.MULTILINE)
+
+    assert sorted(explained) == sorted(get_args(FindingKind))
 
 
 def test_every_decision_is_indexed() -> None:
