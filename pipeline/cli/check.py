@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Final, cast
 from zoneinfo import ZoneInfo
@@ -20,9 +22,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.media_pool import MediaPool
+from pipeline.cli import check_page
 from pipeline.cli import intake as words
 from pipeline.cli.check_read import Reader, named_media
 from pipeline.cli.check_screen import report, screen
+from pipeline.cli.check_words import WORDS, Language
 from pipeline.connectors.folder import Candidate, discover
 from pipeline.connectors.names import PROFILES, Profile, text_of
 from pipeline.domain.check import Checked, FileRead, Unread, check, exit_code
@@ -46,6 +50,12 @@ class _Group:
     kept: bool = False
 
 
+def _language(text: str) -> str:
+    if text not in WORDS:
+        raise typer.BadParameter(f"expected one of {', '.join(WORDS)}, found {text!r}")
+    return text
+
+
 def register(app: typer.Typer) -> None:
     """Add the ``check`` command."""
     app.command("check")(check_)
@@ -60,6 +70,12 @@ def check_(
         bool, typer.Option("-r", "--recursive", help="Every folder below PATH with media in it is a recording.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON (schemas/check-report.v1).")] = False,
+    page: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="Also write a page for people: one HTML file.")
+    ] = None,
+    lang: Annotated[
+        str, typer.Option("--lang", callback=_language, help=f"The page's language: {', '.join(WORDS)}.")
+    ] = "en",
     policy: Annotated[Path | None, typer.Option(help="A policy file, instead of the one shipped.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Files read at the same time.")] = min(
         len(os.sched_getaffinity(0)), _MAX_JOBS
@@ -75,6 +91,9 @@ def check_(
     """
     rules = load_policy(policy)
     groups = list(_groups(paths, each=each, recursive=recursive))
+    candidates = {candidate.path for group in groups for candidate in group.candidates}
+    if page is not None and (why := check_page.refused(page, candidates)):
+        raise typer.BadParameter(why, param_hint="--report")
     source_kind = cast(SourceKind, kind)  # the option's own check
     results, passed_over = asyncio.run(
         _check_all(groups, rules, source_kind, PROFILES[profile], ZoneInfo(zone), jobs, as_json)
@@ -85,7 +104,24 @@ def check_(
         console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
         for part in screen(results, passed_over, rules, ZoneInfo(zone), console):
             console.print(part)
+    if page is not None:
+        made = check_page.Made(
+            at=SystemClock().now(),
+            command=shlex.join(["unbroken", *map(text_of, sys.argv[1:])]),
+            software=version("unbroken"),
+            zone=ZoneInfo(zone),
+        )
+        _write(page, check_page.page(results, passed_over, rules, WORDS[cast(Language, lang)], made))
     raise typer.Exit(exit_code(results))
+
+
+def _write(path: Path, pieces: Iterator[str]) -> None:
+    try:
+        check_page.write(path, pieces)
+    except OSError as exc:
+        typer.echo(f"the page {text_of(path)} could not be written: {exc.strerror or exc}", err=True)
+        raise typer.Exit(2) from exc
+    typer.echo(f"page: {text_of(path)}", err=True)
 
 
 # Which files are one recording.

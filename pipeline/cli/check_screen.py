@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import tzinfo
 from typing import Any, Final
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.check_words import ENGLISH, rests_on, untested
+from pipeline.cli.check_words import ENGLISH, clock, local, rests_on, shown, untested
 from pipeline.domain.canonical import plain
 from pipeline.domain.check import Checked, Observation, Unread, covered_cells, gravest
 from pipeline.domain.policy import Policy
 from pipeline.domain.recording import JudgedSegment
-from pipeline.domain.time import WallMs
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ROWS: Final = 20
 _NAMED: Final = 5
 _BAR_MOST: Final = 100
@@ -49,15 +47,15 @@ def _closing(results: Sequence[Checked], policy: Policy) -> str:
 
 def _recording(checked: Checked, zone: tzinfo, width: int, ascii_only: bool) -> Iterator[RenderableType]:
     yield Text.assemble(
-        _shown(checked.name) + ": ",
+        shown(checked.name) + ": ",
         (checked.verdict.replace("_", " ").upper(), f"bold {_COLOURS.get(checked.verdict, '')}".strip()),
-        _shown(_in_short(checked)),
+        shown(_in_short(checked)),
     )
     ended = checked.ended
     if ended is not None:
         if ended.started_at is not None and ended.ended_at is not None:
-            day = _local(ended.started_at, zone).strftime("%Y-%m-%d")
-            times = f"{day} {_clock(ended.started_at, ended.started_at, zone)} to {_clock(ended.ended_at, ended.started_at, zone)} ({zone})"
+            day = local(ended.started_at, zone).strftime("%Y-%m-%d")
+            times = f"{day} {clock(ended.started_at, ended.started_at, zone)} to {clock(ended.ended_at, ended.started_at, zone)} ({zone})"
             yield _text(f"{times}: {_s(checked.span_ms)}, {_s(ended.covered_ms)} of it recorded")
         elif ended.covered_ms:
             yield _text(f"{_s(ended.covered_ms)} recorded, at no known time")
@@ -130,7 +128,7 @@ def _table(rows: Sequence[Observation], checked: Checked, zone: tzinfo) -> Table
         start, end = (row.start, row.end) if row.start is not None else placed.get(row.file or "", (None, None))
         when = "no place"
         if start is not None:
-            when = _clock(start, since, zone) + (f" to {_clock(end, since, zone)}" if end is not None else "")
+            when = clock(start, since, zone) + (f" to {clock(end, since, zone)}" if end is not None else "")
         if row.start is None and start is not None:
             when = f"within {when}"
         level = f"{row.kind.replace('_', ' ')}: {row.level}"
@@ -147,17 +145,6 @@ def _what(row: Observation) -> str:
     return f"{row.found}{where}{stream} (expected {row.expected}; rests on {row.evidence.replace('_', ' ')})"
 
 
-def _local(at: WallMs, zone: tzinfo) -> datetime:
-    return (_EPOCH + timedelta(milliseconds=at)).astimezone(zone)
-
-
-def _clock(at: WallMs, since: WallMs | None, zone: tzinfo) -> str:
-    """Clock time to the millisecond, with the date where it is another day than *since*."""
-    local = _local(at, zone)
-    same = since is not None and _local(since, zone).date() == local.date()
-    return local.strftime("%H:%M:%S" if same else "%Y-%m-%d %H:%M:%S") + f".{at % 1000:03d}"
-
-
 def _s(ms: int) -> str:
     return f"{ms // 1000}.{ms % 1000:03d} s"
 
@@ -167,12 +154,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _text(text: str) -> Text:
-    return Text(_shown(text))
-
-
-def _shown(text: str) -> str:
-    """What a terminal may be given: names and containers are a stranger's text and could steer it."""
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    return Text(shown(text))
 
 
 # JSON.

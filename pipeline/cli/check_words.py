@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, Literal, NamedTuple
 
 from pipeline.domain.check import Basis, Observation, Untested, UntestedWhy
 from pipeline.domain.findings import Evidence, FindingKind, Level
 from pipeline.domain.probe import MediaKind, StreamKind
 from pipeline.domain.recording import Verdict
-from pipeline.domain.time import ClockOrigin
+from pipeline.domain.time import ClockOrigin, WallMs
 
 Language = Literal["en", "zh"]
 _SHOWN_NAMES: Final = 3
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Kind(NamedTuple):
@@ -57,8 +59,17 @@ class Words:
     headline: Mapping[Verdict, str]
     gaps: str
     others: str
+    others_of: str
+    no_time: str
+    length_error: str
     missing: str
     length: str
+    file_count: str
+    comma: str
+    colon: str
+    more_below: str
+    clock_error: str
+    timed_story: str
     recorded_at: str
     recorded_times: str
     unknown_time: str
@@ -126,14 +137,15 @@ class Words:
     origins: Mapping[ClockOrigin, str]
 
 
-def say(word: str, *, count: int | None = None, **values: object) -> str:
+def say(word: str, **values: object) -> str:
     """A word with its values in their places.
 
-    >>> say("{count} gap|{count} gaps", count=2)
-    '2 gaps'
+    >>> say("{count} gap|{count} gaps", count=1200)
+    '1,200 gaps'
     """
     one, _, many = word.partition("|")
-    return (many if many and count != 1 else one).format(count=f"{count:,}" if count is not None else "", **values)
+    spoken = {name: f"{value:,}" if isinstance(value, int) else value for name, value in values.items()}
+    return (many if many and values.get("count") != 1 else one).format(**spoken)
 
 
 def length(words: Words, ms: int) -> str:
@@ -145,6 +157,23 @@ def length(words: Words, ms: int) -> str:
     hours, minutes = divmod(minutes, 60)
     spoken = say(words.minutes, m=minutes, s=f"{seconds:02d}.{rest:03d}")
     return say(words.hours, h=hours, rest=spoken) if hours else spoken
+
+
+def local(at: WallMs, zone: tzinfo) -> datetime:
+    """An instant on the clocks of a zone."""
+    return (_EPOCH + timedelta(milliseconds=at)).astimezone(zone)
+
+
+def clock(at: WallMs, since: WallMs | None, zone: tzinfo) -> str:
+    """Clock time to the millisecond, with the date where it is another day than *since*."""
+    moment = local(at, zone)
+    same = since is not None and local(since, zone).date() == moment.date()
+    return moment.strftime("%H:%M:%S" if same else "%Y-%m-%d %H:%M:%S") + f".{at % 1000:03d}"
+
+
+def shown(text: str) -> str:
+    """What a reader may be given: names and containers are a stranger's text and could steer a terminal or mislead."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
 def untested(words: Words, item: Untested) -> str:
@@ -215,7 +244,16 @@ ENGLISH: Final = Words(
     },
     gaps="{count} gap, {missing} of {span} missing|{count} gaps, {missing} of {span} missing",
     others="{count} other interruption|{count} other interruptions",
+    others_of="{count} × “{kind}”",
+    no_time="time unknown",
+    length_error="; its length may be off by up to {error}",
     missing="missing {size}",
+    file_count="{count} file|{count} files",
+    comma=", ",
+    colon=": ",
+    more_below="{count} more interruption, in the table below.|{count} more interruptions, in the table below.",
+    clock_error="clock times ± {error}",
+    timed_story="{kind}, from {start} to {end}: {found}{place}. This rests on {evidence}.",
     length="{span} from the first sample to the last, {covered} of it recorded",
     recorded_at="{start} to {end} ({zone})",
     recorded_times="Clock times come from {origin}; {error}.",
@@ -225,9 +263,9 @@ ENGLISH: Final = Words(
     gap_story="From {start} to {end}, {size} of recording are missing{place}. This rests on {evidence}.",
     other_story="{kind}: {found}{place}. This rests on {evidence}.",
     further=" and {count} more",
-    between=", between {after} and {file}",
-    inside=", in {file}",
-    repeats=": {file} repeats {after}",
+    between="between {after} and {file}",
+    inside="in {file}",
+    repeats="{file} repeats {after}",
     stream="{kind} {number}",
     no_place="place unknown",
     place_within="within {when}",
@@ -239,7 +277,7 @@ ENGLISH: Final = Words(
     place="Where",
     evidence_column="Rests on",
     number="No.",
-    technical="In technical words (always English): expected {expected}; found {found}",
+    technical="Technically: expected {expected}; found {found}",
     cut="The {shown} gravest of {count} findings; the JSON output lists all.",
     whole="whole recording",
     not_one_file="No file could be judged.",
@@ -443,27 +481,36 @@ CHINESE: Final = Words(
     how_to_read="如何阅读本报告",
     not_proven="本报告不能证明什么",
     headline={
-        "continuous": "在 {span} 内未发现中断，{files}",
+        "continuous": "在 {span}内未发现中断，{files}",
         "interrupted": "{what}，{files}",
-        "degraded": "{span} 内没有完全缺失的时间，但部分内容记录不完好；{files}",
+        "degraded": "{span}内没有完全缺失的时间，但部分内容记录不完好；{files}",
         "not_testable": "无法判断是否有缺失；{files}",
         "unreadable": "所有文件均无法读取；{files}",
     },
-    gaps="{count} 处缺失，{span} 中共缺 {missing}",
+    gaps="{count} 处缺失，{span}中共缺 {missing}",
     others="另有 {count} 处中断",
+    others_of="另有 {count} 处“{kind}”",
+    no_time="时间不明",
+    length_error="；其长度误差可达 {error}",
     missing="缺 {size}",
+    file_count="{count} 个文件",
+    comma="，",
+    colon="：",
+    more_below="另有 {count} 处中断，见下表。",
+    clock_error="时刻误差 ±{error}",
+    timed_story="{kind}，{start} 至 {end}：{found}{place}。依据：{evidence}。",
     length="从第一个采样到最后一个采样共 {span}，其中已录 {covered}",
     recorded_at="{start} 至 {end}（{zone}）",
     recorded_times="时刻取自{origin}；{error}。",
     unknown_time="录制时间不明；已录 {covered}。",
     give_or_take="所有时刻可能整体偏差 {error}",
     no_error="与所记载的同样精确",
-    gap_story="{start} 至 {end}，缺失 {size} 的录像{place}。依据：{evidence}。",
+    gap_story="{start} 至 {end}，缺失 {size}的录像{place}。依据：{evidence}。",
     other_story="{kind}：{found}{place}。依据：{evidence}。",
     further=" 等，另有 {count} 个",
-    between="，位于 {after} 与 {file} 之间",
-    inside="，位于 {file} 之内",
-    repeats="：{file} 与 {after} 重复",
+    between="位于 {after} 与 {file} 之间",
+    inside="位于 {file} 之内",
+    repeats="{file} 与 {after} 重复",
     stream="{kind} {number}",
     no_place="位置不明",
     place_within="在 {when} 之内",
@@ -560,7 +607,7 @@ CHINESE: Final = Words(
         "partial_gap": Kind("单路缺失", "各路内容持续不断", ("其中一路缺失 {size}，其他仍在录制", "其中一路缺失")),
         "dropped_frames": Kind("丢帧", "节奏均匀", ("约缺 {many} 帧，共 {size}", "个别帧缺失")),
         "packet_loss": Kind("丢包", "传输包计数没有空缺", ("缺 {many} 个传输包", "缺传输包")),
-        "overlap": Kind("重叠", "每一刻只录一次", ("有 {size} 重复录制", "部分时间重复录制")),
+        "overlap": Kind("重叠", "每一刻只录一次", ("有 {size}重复录制", "部分时间重复录制")),
         "duplicate": Kind("重复文件", "每个文件只有一份", ("与另一文件字节完全相同", "与另一文件字节完全相同")),
         "out_of_order": Kind("次序颠倒", "最新的文件在最后", ("文件的时间更早", "文件的时间更早")),
         "timestamp_reset": Kind(
@@ -575,7 +622,7 @@ CHINESE: Final = Words(
         ),
         "clock_drift": Kind("时钟漂移", "时钟走时准确", ("漂移超过一般廉价时钟", "漂移超过一般廉价时钟")),
         "hidden_loss": Kind(
-            "隐性缺失", "录制长度与流逝时间一致", ("有 {size} 流逝而时间戳未反映", "录制长度少于流逝的时间")
+            "隐性缺失", "录制长度与流逝时间一致", ("有 {size}流逝而时间戳未反映", "录制长度少于流逝的时间")
         ),
         "truncated": Kind("文件被截断", "文件完整到结尾", ("结尾缺失 {size}", "结尾缺失")),
         "uneven_ends": Kind("各路长度不一", "各路长度一致", ("其中一路的起止与其他相差 {size}", "各路长度不一")),
@@ -598,7 +645,7 @@ CHINESE: Final = Words(
         "photo": "{files}：照片没有时长，无从检查连续性",
         "untimed": "{files}：其中有内容没有可用的时间戳，或几乎没有画面帧",
         "unplaced": "其中 {count} 个文件之间的内容：没有任何依据能确定它们的时刻",
-        "wall_clock": "文件之间不超过 {size} 的空缺：只有时刻可依，而时刻的精度仅此而已",
+        "wall_clock": "文件之间不超过 {size}的空缺：只有时刻可依，而时刻的精度仅此而已",
         "stamps_alone": "录制日期：复制改变了文件日期；时间戳能说明文件之间的情况，但不能说明是哪一天",
         "dates_alone": "文件日期是否为录像机所写：复制可能改变日期，而部分文件没有其他依据",
         "dates_wrong": "文件之间的内容：按文件日期它们是同时录制的，可见复制改变了日期",
