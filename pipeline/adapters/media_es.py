@@ -1,81 +1,307 @@
-"""Elementary streams, only as far as times and formats need: ADTS audio frames, picture sizes of H.264 and H.265."""
+"""Elementary streams, only as far as times and formats need: frames of sound, picture sizes.
+
+Sound is read frame by frame, because one PES packet holds several and its time is that of the first frame that begins in it
+(ISO/IEC 13818-1 2.7.4); the frames after it follow by their samples. Each coding is told by its frame header: ADTS
+(ISO/IEC 13818-7 6.2), MPEG audio layers I to III (ISO/IEC 11172-3 2.4.1.3, 13818-3), AC-3 and E-AC-3 (ETSI TS 102 366 4.4, E.1.3).
+Where every PES packet holds whole frames, as nearly all do, the headers of all packets are read side by side.
+"""
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from collections import deque
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from pipeline.domain.media import MPEG_TS_WRAP
 
-_RATES_HZ: Final = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
-_FRAME_SAMPLES: Final = 1024
+Numbers = npt.NDArray[np.int64]
 _NAL_START: Final = b"\0\0\1"
+_HEADER_BYTES: Final = 7
+_FOURTEEN: Final = np.arange(14)
+"""A PES header up to its presentation time."""
+_MOST_WAITING_BYTES: Final = 4 << 20
+"""A PES packet that never ends is read as it comes."""
 
 
-class AdtsFrames:
-    """AAC frames (ISO/IEC 13818-7 6.2) out of PES packets. A PES packet's time is that of the first frame that begins in it
-    (ISO/IEC 13818-1 2.7.4); the frames after it follow by their samples."""
+class Header(NamedTuple):
+    """Frame headers side by side, out of seven rows of bytes; where ``good`` is false there is none. A frame of no samples
+    shares its time with another."""
 
-    def __init__(self) -> None:
+    good: npt.NDArray[np.bool_]
+    length_bytes: Numbers
+    samples: Numbers
+    rate_hz: Numbers
+    channels: Numbers
+
+
+def _table(*values: int) -> Numbers:
+    return np.array(values, dtype=np.int64)
+
+
+_ADTS_HZ: Final = _table(
+    96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350, 0, 0, 0
+)
+_ADTS_CHANNELS: Final = _table(0, 1, 2, 3, 4, 5, 6, 8)
+_MPEG_HZ: Final = _table(11025, 12000, 8000, 0, 0, 0, 0, 0, 22050, 24000, 16000, 0, 44100, 48000, 32000, 0)
+"""By version and rate index."""
+_MPEG_KBPS: Final = np.array(
+    [
+        [0] * 16,
+        [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0],
+        [0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 0],
+        [0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448, 0],
+        [0] * 16,
+        [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0],
+        [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0],
+        [0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256, 0],
+    ],
+    dtype=np.int64,
+).reshape(-1)
+"""Layer III, II, I of version 1, then of versions 2 and 2.5."""
+_AC3_HZ: Final = _table(48000, 44100, 32000, 0)
+_AC3_KBPS: Final = _table(32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
+_AC3_CHANNELS: Final = _table(2, 1, 2, 3, 3, 4, 4, 5)
+
+
+def _adts(b: Numbers) -> Header:
+    length = (b[3] & 3) << 11 | b[4] << 3 | b[5] >> 5
+    rate = _ADTS_HZ[b[2] >> 2 & 15]
+    good = (b[0] == 0xFF) & (b[1] & 0xF6 == 0xF0) & (length >= 7) & (rate > 0)
+    return Header(good, length, np.full_like(length, 1024), rate, _ADTS_CHANNELS[(b[2] & 1) << 2 | b[3] >> 6])
+
+
+def _mpeg_audio(b: Numbers) -> Header:
+    version, layer = b[1] >> 3 & 3, b[1] >> 1 & 3  # version 3 is MPEG-1; layer 3 is layer I
+    rate = _MPEG_HZ[version << 2 | b[2] >> 2 & 3]
+    bits = 1000 * _MPEG_KBPS[(version != 3) * 64 + layer * 16 + (b[2] >> 4)]
+    samples = np.where(layer == 3, 384, np.where((layer == 1) & (version != 3), 576, 1152))
+    slot = np.where(layer == 3, 4, 1)
+    length = (samples // 8 // slot * bits // np.maximum(rate, 1) + (b[2] >> 1 & 1)) * slot
+    good = (b[0] == 0xFF) & (b[1] & 0xE0 == 0xE0) & (version != 1) & (layer > 0) & (bits > 0) & (rate > 0)
+    return Header(good, length, samples, rate, np.where(b[3] >> 6 == 3, 1, 2))
+
+
+def _ac3(b: Numbers) -> Header:
+    synced = (b[0] == 0x0B) & (b[1] == 0x77)
+    extended = b[5] >> 3 > 10
+    code, size = b[4] >> 6, b[4] & 63
+    bits = 1000 * _AC3_KBPS[np.minimum(size >> 1, 18)]
+    rate = _AC3_HZ[code]
+    plain = 2 * (1536 * bits // (16 * np.maximum(rate, 1)) + ((code == 1) & (size & 1 == 1)))
+    # E-AC-3: the length is stated, a fourth rate code halves the rates, a dependent substream shares its frame's time.
+    slow = code == 3
+    rate = np.where(extended & slow, _AC3_HZ[b[4] >> 4 & 3] // 2, rate)
+    blocks = np.where(slow, 6, _table(1, 2, 3, 6)[b[4] >> 4 & 3])
+    samples = np.where(extended, np.where(b[2] >> 6 == 1, 0, 256 * blocks), 1536)
+    length = np.where(extended, 2 * (((b[2] & 7) << 8 | b[3]) + 1), plain)
+    mode = b[6] >> 5
+    optional = 2 * (((mode & 1 == 1) & (mode != 1)).astype(np.int64) + (mode >> 2 & 1) + (mode == 2))
+    low = b[6] >> (4 - optional) & 1
+    channels = np.where(extended, _AC3_CHANNELS[b[4] >> 1 & 7] + (b[4] & 1), _AC3_CHANNELS[mode] + low)
+    good = synced & (rate > 0) & (extended | (size < 38)) & (b[5] >> 3 <= 16) & (length >= _HEADER_BYTES)
+    return Header(good, length, samples, rate, channels)
+
+
+class _Coding(NamedTuple):
+    first_byte: int
+    header: Callable[[Numbers], Header]
+
+
+_CODINGS: Final = {
+    "aac": _Coding(0xFF, _adts),
+    "mpeg": _Coding(0xFF, _mpeg_audio),
+    "ac3": _Coding(0x0B, _ac3),
+    "eac3": _Coding(0x0B, _ac3),
+}
+FRAMED: Final = frozenset(_CODINGS)
+"""Codings whose frames are read; ``mpeg`` is told apart into layers by its frames."""
+
+
+class SoundFrames:
+    """Frames of sound with their times, out of the PES packets of one PID, given as they come.
+
+    ``begins``: for each PES packet with frames, how many were before it. ``changes``: (frame, format before, after)."""
+
+    def __init__(self, codec: str) -> None:
+        self.codec = codec
         self.times: array[int] = array("q")
+        self.begins: array[int] = array("q")
         self.untimed = 0
         self.format = ""
-        self._buffer = bytearray()
+        self.changes: list[tuple[int, str, str]] = []
+        self._coding = _CODINGS[codec]
+        self._waiting = bytearray()
+        """PES packets with their headers, from the first that is not read yet."""
+        self._marks: list[int] = []
+        """Where they begin in it; the first at 0."""
+        self._stream = bytearray()
+        """What follows the last frame, where frames and PES packets do not end together."""
         self._passed = 0
-        self._marks: deque[tuple[int, int | None]] = deque()
+        """Bytes of the elementary stream before that."""
+        self._timed: deque[tuple[int, int | None]] = deque()
+        """(place in the elementary stream, time) of PES packets of which no frame was read yet."""
         self._base: int | None = None
         self._since = 0
+        self._look = (0, 0)
 
-    def feed(self, payload: bytes, begins: bool) -> None:
-        """The next transport payload; *begins*: it starts with a PES header. :meth:`walk` then reads what has come."""
-        if begins and payload[:3] == _NAL_START and len(payload) >= 14:
-            time = None
-            if payload[7] & 0x80:
-                p = payload[9:14]
-                time = (p[0] >> 1 & 7) << 30 | p[1] << 22 | (p[2] >> 1) << 15 | p[3] << 7 | p[4] >> 1
-            self._marks.append((self._passed + len(self._buffer), time))
-            payload = payload[9 + payload[8] :]
-        elif not self._marks and self._base is None:
-            return  # before the first PES packet nothing has a time
-        self._buffer += payload
+    def feed(self, payload: bytes, starts: list[int]) -> None:
+        """The next payload, in which a PES packet begins at each of *starts*; what is before the first has no time."""
+        if not self._marks:
+            if not starts:
+                return
+            first = starts[0]
+            payload, starts = payload[first:], [start - first for start in starts]
+        self._marks += [len(self._waiting) + start for start in starts]
+        self._waiting += payload
 
-    def walk(self, *, last: bool) -> None:
-        """Read the frames that are whole; the *last* time also one of which only the header is."""
-        at, data, size = 0, self._buffer, len(self._buffer)
-        while at + 7 <= size:
-            second, third, fourth = data[at + 1], data[at + 2], data[at + 3]
-            length = (fourth & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
-            rate = third >> 2 & 15
-            if data[at] != 0xFF or second & 0xF6 != 0xF0 or length < 7 or rate >= len(_RATES_HZ):
-                at = data.find(b"\xff", at + 1)
-                if at < 0:
-                    at = size
+    def walk(self, *, last: bool = False) -> None:
+        """Read what is whole; the *last* time also a frame of which only the header is there."""
+        if len(self._marks) > 1:
+            if self._stream or not self._side_by_side():
+                self._strip(self._marks[-1])
+                self._one_by_one(last=False)
+            else:
+                self._drop(self._marks[-1])
+        if self._marks and (last or len(self._waiting) > _MOST_WAITING_BYTES):
+            self._strip(len(self._waiting))
+        if last:
+            self._one_by_one(last=True)
+
+    # Whole frames in every PES packet: all of them at once.
+
+    def _side_by_side(self) -> bool:
+        """Read the frames of all whole PES packets; false, with nothing done, when one is not made of whole frames."""
+        data = np.frombuffer(self._waiting, np.uint8)
+        marks = np.array(self._marks, dtype=np.int64)
+        at, ends = marks[:-1], marks[1:]
+        if int((ends - at).min()) < 14 + _HEADER_BYTES:
+            return False
+        head = data[at[:, None] + _FOURTEEN].T.astype(np.int64)
+        if not ((head[0] == 0) & (head[1] == 0) & (head[2] == 1) & (head[7] & 0x80 != 0)).all():
+            return False
+        base = pes_time(head[9:14])
+        at = at + 9 + head[8]
+        which, after = np.arange(at.size), np.zeros(at.size, dtype=np.int64)
+        packets, times, lasted, look = [], [], after.copy(), self._look
+        while which.size:
+            if int((ends - at).min()) < _HEADER_BYTES:
+                return False
+            header = self._coding.header(data[at[:, None] + _FOURTEEN[:_HEADER_BYTES]].T.astype(np.int64))
+            look = look if look[0] else (int(header.rate_hz[0]), int(header.channels[0]))
+            if not (header.good & (header.rate_hz == look[0]) & (header.channels == look[1])).all():
+                return False
+            packets.append(which)
+            times.append((base[which] + after * 90_000 // look[0]) % MPEG_TS_WRAP)
+            at, after = at + header.length_bytes, after + header.samples
+            lasted[which] = after
+            left = ends - at
+            if int(left.min()) < 0:
+                return False
+            more = left > 0
+            which, at, ends, after = which[more], at[more], ends[more], after[more]
+        self._looks(look, data[9 + self._waiting[8] + 1])
+        every = np.concatenate(packets)
+        frames = np.bincount(every)
+        self.begins.frombytes((len(self.times) + np.cumsum(frames) - frames).astype(np.int64).tobytes())
+        self.times.frombytes(np.concatenate(times)[np.argsort(every, kind="stable")].tobytes())
+        self._base, self._since = int(base[-1]), int(lasted[-1])
+        return True
+
+    def _drop(self, until: int) -> None:
+        del self._waiting[:until]
+        self._marks = [mark - until for mark in self._marks if mark >= until]
+
+    # Frames that do not end with their PES packet: one after the other.
+
+    def _strip(self, until: int) -> None:
+        """Move PES packets to the elementary stream, without their headers."""
+        bounds = [*(mark for mark in self._marks if mark < until), until]
+        for start, end in itertools.pairwise(bounds):
+            head = bytes(self._waiting[start : min(start + 14, end)])
+            if len(head) < 14 or head[:3] != _NAL_START:
                 continue
-            if at + length > size and not last:
-                break
-            self._frame(self._passed + at, _RATES_HZ[rate], (third & 1) << 2 | fourth >> 6)
-            at += length
-        at = min(at, size)
-        del data[:at]
-        self._passed += at
+            time = int(pes_time(np.frombuffer(head[9:14], np.uint8).astype(np.int64))) if head[7] & 0x80 else None
+            self._timed.append((self._passed + len(self._stream), time))
+            self._stream += self._waiting[start + 9 + head[8] : end]
+        self._drop(until)
 
-    def _frame(self, position: int, rate_hz: int, channels: int) -> None:
-        self._since += 1
-        while self._marks and self._marks[0][0] <= position:
-            _, time = self._marks.popleft()
+    def _one_by_one(self, *, last: bool) -> None:
+        data = np.frombuffer(bytes(self._stream), np.uint8)
+        readable = data.size - _HEADER_BYTES + 1
+        if readable <= 0:
+            return
+        at = np.flatnonzero(data[:readable] == self._coding.first_byte)
+        header = self._coding.header(data[at[:, None] + _FOURTEEN[:_HEADER_BYTES]].T.astype(np.int64))
+        at, *columns = (column[header.good].tolist() for column in (at, *header[1:]))
+        places, following = set(at), 0
+        for place, length, samples, rate_hz, channels in zip(at, *columns, strict=True):
+            after = place + length
+            if place < following or (place > following and after < readable and after not in places):
+                continue  # inside a frame; or chance, after a loss, with no frame behind it
+            if after > data.size and not last:
+                following = place
+                break
+            self._looks((rate_hz, channels), int(data[place + 1]))
+            self._frame(self._passed + place, samples)
+            following = after
+        else:
+            following = min(max(following, readable), data.size)
+        del self._stream[:following]
+        self._passed += following
+
+    def _frame(self, position: int, samples: int) -> None:
+        while self._timed and self._timed[0][0] <= position:
+            _, time = self._timed.popleft()
+            self.begins.append(len(self.times))
             if time is not None:
                 self._base, self._since = time, 0
         if self._base is None:
             self.untimed += 1
             return
-        if not self.format:
-            self.format = f"{rate_hz} Hz {8 if channels == 7 else channels} ch"
-        self.times.append((self._base + self._since * _FRAME_SAMPLES * 90_000 // rate_hz) % MPEG_TS_WRAP)
+        self.times.append((self._base + self._since * 90_000 // self._look[0]) % MPEG_TS_WRAP)
+        self._since += samples
+
+    def _looks(self, look: tuple[int, int], second_byte: int) -> None:
+        if look == self._look:
+            return
+        if self._base is not None and self._look[0]:
+            self._base, self._since = self._base + self._since * 90_000 // self._look[0], 0
+        before, self._look, self.format = self.format, look, f"{look[0]} Hz {look[1]} ch"
+        if before:
+            self.changes.append((len(self.times), before, self.format))
+        elif self.codec == "mpeg":
+            self.codec = f"mp{4 - (second_byte >> 1 & 3)}"
+
+
+def pes_time(b: Numbers) -> Numbers:
+    """The 33 bits of a time stamp in five bytes (ISO/IEC 13818-1 2.4.3.6)."""
+    time: Numbers = (b[0] >> 1 & 7) << 30 | b[1] << 22 | (b[2] >> 1) << 15 | b[3] << 7 | b[4] >> 1
+    return time
+
+
+def begins_picture(codec: str, start: bytes) -> bool:
+    """Whether a PES packet whose stream begins with *start* begins a picture: recorders cut long ones into several."""
+    at = start.find(_NAL_START)
+    if at not in (0, 1) or len(start) < at + 6:
+        return False
+    if codec == "h264" and start[at + 3] & 31 in (1, 5):
+        return start[at + 4] >= 0x80  # first_mb_in_slice is 0
+    if codec == "hevc" and start[at + 3] >> 1 & 63 < 32:
+        return start[at + 5] >= 0x80  # first_slice_segment_in_pic_flag
+    return codec not in ("mpeg1video", "mpeg2video") or start[at + 3] in (0x00, 0xB3, 0xB8)
 
 
 def video_format(codec: str, stream: bytes) -> str:
     """``WIDTHxHEIGHT`` from the first sequence parameter set in *stream*; empty when there is none or it is damaged."""
+    if codec in ("mpeg1video", "mpeg2video"):
+        at = stream.find(b"\0\0\1\xb3")
+        sizes = stream[at + 4 : at + 7] if at >= 0 else b""
+        return f"{sizes[0] << 4 | sizes[1] >> 4}x{(sizes[1] & 15) << 8 | sizes[2]}" if len(sizes) == 3 else ""
     wanted, skip = (7, 1) if codec == "h264" else (33, 2)
     at = stream.find(_NAL_START)
     while at >= 0:

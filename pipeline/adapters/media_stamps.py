@@ -9,6 +9,7 @@ Memory: 8 bytes a packet and a few copies while one stream is worked on, so ten 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -34,6 +35,8 @@ class Stamps:
     wraps_33: bool = False
     reorder_frames: int = 0
     resets: tuple[tuple[int, int], ...] = ()
+    places: tuple[int, ...] = ()
+    """Ticks after the first, of the packets asked for."""
 
 
 def furthest(ticks_a_second: int) -> int:
@@ -44,9 +47,17 @@ def furthest(ticks_a_second: int) -> int:
 NO_STAMPS: Final = Stamps(first_ticks=None, last_ticks=None, cadence=Cadence())
 
 
-def stamps(times: array[int], ticks_a_second: int, *, wraps: bool, lengths: array[int] | None = None) -> Stamps:
+def stamps(
+    times: array[int],
+    ticks_a_second: int,
+    *,
+    wraps: bool,
+    lengths: array[int] | None = None,
+    places: Sequence[int] = (),
+) -> Stamps:
     """Describe *times*, in decoding order. *lengths*: ticks each packet's own samples last, for audio whose packets may be
-    cut anywhere (PCM); its intervals are judged by what is left between packets. *wraps*: times are 33 bit."""
+    cut anywhere (PCM); its intervals are judged by what is left between packets. *wraps*: times are 33 bit. *places*: packets of which it is asked when
+    they are."""
     column: Column = np.frombuffer(times, dtype=np.int64) if times else np.empty(0, np.int64)
     possible = np.abs(column) <= furthest(ticks_a_second)
     column = column[possible]
@@ -71,6 +82,7 @@ def stamps(times: array[int], ticks_a_second: int, *, wraps: bool, lengths: arra
         wraps_33=wrapped,
         reorder_frames=min(reorder, _MOST_REORDER),
         resets=resets,
+        places=tuple(int(column[min(place, column.size - 1)] - ordered[0]) for place in places),
     )
 
 

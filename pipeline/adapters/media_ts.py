@@ -1,16 +1,27 @@
 """MPEG transport streams (ISO/IEC 13818-1), read directly: times, and the packets that are missing.
 
-Whole columns of packets are worked on at once, 4 MiB at a time, so memory does not grow with the file beyond 8 bytes a
-frame. Packets of 188 bytes, with 4 byte time codes before (192) or 16 parity bytes after (204), with garbage ahead.
+Whole columns of packets are worked on at once, a few MiB at a time, so memory does not grow with the file beyond 8 bytes a
+frame. Packets of 188 bytes, with 4 byte time codes before (192) or 16 parity bytes after (204).
+
+Garbage: what lies before the first packet is passed over. Where packets stop, the next place where five follow each other
+is looked for, and what was skipped is told. One or two packets without their sync byte are damaged packets in place, and so
+is one that its receiver marked as wrong: they are left out, and the counters show them missing.
 
 Continuity counters, per PID: the counter rises by one with each packet that has a payload and stands still otherwise. The
 same counter with the same bytes once more is a legal duplicate; with other bytes 15 packets are missing. A packet that
 declares a discontinuity is exempt and counted as announced. Null packets have no counter. What is lost in multiples of 16
 cannot be seen here.
 
-Audio is read frame by frame (ADTS), because one PES packet holds several. What this reader does not read exactly (another
-audio coding, a PES packet without a time, a split header, lost synchronisation) it leaves to PyAV, and the reading's
-``reader`` says why. PCR and decoding times are not needed for the judgement and not read.
+Tables that come late are looked for first, so that what precedes them is read too. A PES header is gathered from as many
+packets as it needs. Sound is read frame by frame where its coding is known, by PES packet otherwise; a picture is a PES
+packet, and one without a time that begins no picture continues the one before. Sequence headers at the start of PES packets
+are compared through the whole file: a change of format is told.
+
+Not read, because the judgement has no use for it: decoding times (never present without a presentation time, table 2-21),
+and clock references. Against bytes these say nothing where the rate varies; against presentation times they show what the
+times themselves show, or a remultiplexer's habits.
+
+What this reader does not read exactly it leaves to PyAV, and the reading's ``reader`` says why.
 """
 
 from __future__ import annotations
@@ -18,6 +29,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from io import FileIO
+from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -25,12 +38,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.adapters import media_av, media_stamps
-from pipeline.adapters.media_es import AdtsFrames, video_format
+from pipeline.adapters.media_es import FRAMED, SoundFrames, begins_picture, pes_time, video_format
+from pipeline.adapters.media_psi import Coding, Tables
 from pipeline.domain.probe import StreamKind
-from pipeline.domain.reading import FileReading, PacketLoss, StreamReading, Truncation
+from pipeline.domain.reading import FileReading, Foreign, FormatChange, PacketLoss, StreamReading, Truncation
 
 Bytes = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 _PACKET: Final = 188
 _SYNC: Final = 0x47
@@ -38,13 +53,22 @@ _CHUNK_BYTES: Final = 4 << 20
 _SEARCH_BYTES: Final = 64 << 10
 _SURE: Final = 5
 """Sync bytes in a row that cannot be chance."""
+_MOST_SEARCHES: Final = 1000
+"""A file whose packets stop more often is not read here: each time costs as much as a chunk."""
+_LATE_CHUNKS: Final = 8
+"""How far tables that are still missing are waited for when some are there."""
+_MOST_STREAMS: Final = 256
+_PLACES: Final = 8
+"""Places of loss kept for each PID."""
+_MOST_CHANGES: Final = 8
 _NULL_PID: Final = 0x1FFF
+_PIDS: Final = 0x2000
 _TICKS_A_SECOND: Final = 90_000
 _NO_TIME: Final = -1
-_VIDEO: Final = {0x01: "mpeg1video", 0x02: "mpeg2video", 0x10: "mpeg4", 0x1B: "h264", 0x24: "hevc"}
-_ADTS: Final = 0x0F
-_DATA: Final = (0x05, 0x15, 0x86)
-"""Stream types without sound or picture: private sections, timed metadata, splice messages."""
+_HEADER: Final = np.arange(14)
+"""A PES header up to its presentation time."""
+_WINDOW: Final = np.arange(64)
+"""Where in a PES packet a sequence header is looked for: behind a delimiter at most."""
 
 
 class Framing(NamedTuple):
@@ -56,62 +80,47 @@ class Framing(NamedTuple):
 
 def framing(head: bytes) -> Framing | None:
     """How transport packets lie in a file that begins so; ``None`` when they do not."""
-    sync = np.frombuffer(head, np.uint8) == _SYNC
-    found = []
-    for stride in (188, 192, 204):
-        count = min(_SURE, (len(head) - _PACKET) // stride + 1)
-        places = min(_SEARCH_BYTES, len(head) - _PACKET - (count - 1) * stride + 1)
-        if count < 2 or places <= 0:
-            continue
-        sure = np.logical_and.reduce([sync[k * stride : k * stride + places] for k in range(count)])
-        if sure.any():
-            found.append(Framing(int(sure.argmax()), stride))
-    return min(found, default=None)
+    if len(head) >= _SURE * _PACKET and head[: _SURE * _PACKET : _PACKET] == bytes([_SYNC]) * _SURE:
+        return Framing(0, _PACKET)
+    found = (_first(head, stride) for stride in (188, 192, 204))
+    return min((frame for frame in found if frame), default=None)
+
+
+def _first(data: bytes, stride: int) -> Framing | None:
+    """The first place from which sync bytes follow each other *stride* apart, to the end of *data* or for long enough."""
+    sync = np.frombuffer(data, np.uint8) == _SYNC
+    count = min(_SURE, (len(data) - _PACKET) // stride + 1)
+    places = len(data) - _PACKET - (count - 1) * stride + 1
+    if count < 2 or places <= 0:
+        return None
+    sure = np.logical_and.reduce([sync[k * stride : k * stride + places] for k in range(count)])
+    at = int(sure.argmax())
+    return Framing(at, stride) if sure[at] else None
 
 
 def read(path: Path, frame: Framing) -> FileReading:
     """The transport stream at *path*. Raises ``MediaUnreadable`` when PyAV has to read it and cannot."""
     scan = _Scan(path, frame)
     try:
-        for chunk in scan.chunks():
-            scan.see(chunk)
-        streams = [stream for program in scan.programs for stream in scan.streams(program)]
-        if not any(stream.packets for stream in streams):
-            raise _NotExactlyError("no program with packets")
+        scan.run()
+        streams = scan.streams()
     except _NotExactlyError as exc:
         reading = media_av.read(path, reader=f"pyav (ts: {exc})")
-        indexes: dict[int, int] = {}
+        streams = []
     else:
-        reading = FileReading(container="mpegts", reader="ts", streams=tuple(streams))
-        indexes = scan.indexes
+        reading = FileReading(container="mpegts", reader="ts", streams=tuple(stream.reading for stream in streams))
     return replace(
         reading,
         truncation=scan.truncation or reading.truncation,
-        losses=tuple(replace(loss, stream=indexes.get(loss.pid)) for loss in scan.losses()),
+        losses=tuple(scan.losses(streams)),
         announced=scan.announced,
+        foreign=scan.foreign,
+        changes=tuple(scan.changes(streams)),
     )
 
 
 class _NotExactlyError(Exception):
     """This reader does not read the file exactly; the text says why."""
-
-
-class _Program(NamedTuple):
-    number: int
-    streams: dict[int, int]
-    """PID -> stream type, in the order of its table."""
-
-
-@dataclass(slots=True)
-class _Counter:
-    """One PID's continuity so far."""
-
-    last: int | None = None
-    row: bytes = b""
-    doubled: bool = False
-    lost: int = 0
-    places: int = 0
-    first_offset: int = 0
 
 
 @dataclass(slots=True)
@@ -121,21 +130,58 @@ class _Chunk:
     data: Bytes
     at: Rows
     offset: int
-    pid: Rows
-    unit_start: npt.NDArray[np.bool_]
-    payload: npt.NDArray[np.bool_]
-    announced: npt.NDArray[np.bool_]
-    counter: Rows
+    pid: npt.NDArray[np.uint16]
+    unit_start: Flags
+    payload: Flags
+    announced: Flags
+    counter: npt.NDArray[np.uint8]
     body: Rows
-    """Where each packet's payload starts, from the packet's start."""
+    """Where each packet's payload starts in the data; at the packet's end when there is none."""
+
+    def bytes_of(self, row: int) -> bytes:
+        return self.data[int(self.at[row]) : int(self.at[row]) + _PACKET].tobytes()
+
+    def payload_of(self, row: int) -> bytes:
+        return self.data[int(self.body[row]) : int(self.at[row]) + _PACKET].tobytes()
+
+
+class _Place(NamedTuple):
+    """A place in a PID: byte offset, and how many of its PES packets began before."""
+
+    byte_offset: int
+    packets: int
 
 
 @dataclass(slots=True)
-class _Times:
-    """Presentation times of one PID's PES packets; ``_NO_TIME`` where there is none."""
+class _Lost:
+    """What one PID misses."""
+
+    count: int = 0
+    places: int = 0
+    first: list[_Place] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Packets:
+    """One PID's PES packets: their times (``_NO_TIME`` where there is none), the stream id of the first."""
 
     parts: list[Rows] = field(default_factory=list)
-    split: bool = False
+    count: int = 0
+    stream_id: int = 0
+    form: str = ""
+    changes: list[tuple[_Place, str, str]] = field(default_factory=list)
+    headers: dict[bytes, str] = field(default_factory=dict)
+    part: bytes | None = None
+    """A header that the last chunk cut."""
+
+
+class _Stream(NamedTuple):
+    """A stream as read, with what it takes to say where in it a PES packet lies."""
+
+    pid: int
+    reading: StreamReading
+    places: tuple[int, ...]
+    """Ticks after the first frame, for each place asked for."""
 
 
 class _Scan:
@@ -144,235 +190,416 @@ class _Scan:
     def __init__(self, path: Path, frame: Framing) -> None:
         self._path, self._frame = path, frame
         self._size_bytes = path.stat().st_size
-        self._counters: dict[int, _Counter] = {}
-        self._times: dict[int, _Times] = {}
-        self._sound: dict[int, AdtsFrames] = {}
-        self._formats: dict[int, str] = {}
-        self.programs: list[_Program] = []
+        self._last = np.full(_PIDS, -1, dtype=np.int16)
+        """Each PID's last counter."""
+        self._before: dict[int, tuple[bytes, bool]] = {}
+        """Each PID's last packet, and whether it was a duplicate."""
+        self._lost: dict[int, _Lost] = {}
+        self._tables = Tables()
+        self._packets: dict[int, _Packets] = {}
+        self._sound: dict[int, SoundFrames] = {}
+        self._wanted = np.zeros(_PIDS, dtype=np.bool_)
+        self._codings: dict[int, Coding] = {}
         self.announced: tuple[int, int] | None = None
-        left = (self._size_bytes - frame.start) % frame.stride
+        self.foreign: Foreign | None = None
         self.truncation: Truncation | None = None
+
+    def run(self) -> None:
+        """Read the file; twice as far as its tables are late."""
+        chunks = self._chunks()
+        head: list[_Chunk] = []
+        number = 0
+        for number, chunk in enumerate(chunks):
+            head = [chunk]
+            self._read_tables(chunk)
+            if self._tables.complete or (self._tables.programs and number >= _LATE_CHUNKS):
+                break
+        if not self._tables.programs:
+            raise _NotExactlyError("no program table")
+        if number:
+            chunks, head = self._chunks(), []
+        for chunk in chain(head, chunks):
+            self._see(chunk)
+        for frames in self._sound.values():
+            frames.walk(last=True)
+
+    # Packets.
+
+    def _chunks(self) -> Iterator[_Chunk]:
+        """The file's packets, resynchronised where they stop."""
+        stride = self._frame.stride
+        self.foreign, self.truncation = None, None
+        offset, searches = self._frame.start, 0
+        size = _CHUNK_BYTES // stride * stride
+        with self._path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            while True:
+                raw = file.read(min(size, max(self._size_bytes - offset, 0)))
+                count = (len(raw) + stride - _PACKET) // stride
+                if count <= 0:
+                    self._cut(offset, len(raw))
+                    return
+                data = np.frombuffer(raw, np.uint8)
+                synced = data[: (count - 1) * stride + 1 : stride] == _SYNC
+                stops = _stops(synced, whole=len(raw) < size)
+                if stops is None and not synced[-1]:  # the next chunk shows whether it goes on
+                    rows = int(np.flatnonzero(synced)[-1]) + 1
+                    yield self._chunk(data, synced[:rows], offset)
+                    offset += rows * stride
+                    file.seek(offset)
+                    continue
+                if stops is None:
+                    self._cut(offset + count * stride, len(raw) - count * stride)
+                    yield self._chunk(data, synced, offset)
+                    offset += len(raw)
+                    continue
+                if stops:
+                    yield self._chunk(data, synced[:stops], offset)
+                searches += 1
+                if searches > _MOST_SEARCHES:
+                    raise _NotExactlyError(f"synchronisation lost {searches} times")
+                lost = offset + stops * stride
+                offset = self._search(file, lost)
+                if offset < 0:
+                    return
+                file.seek(offset)
+
+    def _search(self, file: FileIO, lost: int) -> int:
+        """Where packets go on after *lost*; -1 when they do not."""
+        at = lost
+        while True:
+            file.seek(at)
+            raw = file.read(_SEARCH_BYTES)
+            found = _first(raw, self._frame.stride)
+            if found is not None:
+                skipped = at + found.start - lost
+                before = self.foreign or Foreign(places=0, count_bytes=0, byte_offset=lost)
+                self.foreign = replace(before, places=before.places + 1, count_bytes=before.count_bytes + skipped)
+                return at + found.start
+            if len(raw) < _SEARCH_BYTES:
+                self.truncation = Truncation(
+                    expected="transport packets to the end of the file",
+                    found=f"{self._size_bytes - lost} bytes that are none",
+                    byte_offset=lost,
+                )
+                return -1
+            at += _SEARCH_BYTES - _SURE * self._frame.stride
+
+    def _cut(self, offset: int, left: int) -> None:
         if 0 < left < _PACKET:
             self.truncation = Truncation(
                 expected=f"whole packets of {_PACKET} bytes",
                 found=f"{left} bytes of the last one",
-                byte_offset=self._size_bytes - left,
+                byte_offset=offset,
             )
 
-    @property
-    def indexes(self) -> dict[int, int]:
-        """PID -> index of the stream in the reading."""
-        pids = [pid for program in self.programs for pid in program.streams]
-        return {pid: index for index, pid in enumerate(pids)}
-
-    def chunks(self) -> Iterator[_Chunk]:
-        stride, start = self._frame.stride, self._frame.start
-        size = _CHUNK_BYTES // stride * stride
-        with self._path.open("rb") as file:
-            file.seek(start)
-            offset = start
-            while True:
-                raw = file.read(size)
-                count = (len(raw) + stride - _PACKET) // stride
-                if count <= 0:
-                    return
-                yield self._chunk(np.frombuffer(raw, np.uint8), count, offset)
-                offset += len(raw)
-
-    def _chunk(self, data: Bytes, count: int, offset: int) -> _Chunk:
-        at = np.arange(count, dtype=np.int64) * self._frame.stride
-        good = data[at] == _SYNC
+    def _chunk(self, data: Bytes, synced: Flags, offset: int) -> _Chunk:
+        stride, count = self._frame.stride, synced.size
+        at = np.arange(count, dtype=np.int64) * stride
+        # The eight header bytes of each packet as one number: one walk through the data instead of six.
+        heads = np.lib.stride_tricks.as_strided(data, (count, 8), (stride, 1))
+        word = np.ascontiguousarray(heads).view(">u8").reshape(count).astype(np.uint64)
+        good = synced & (word & np.uint64(0x80 << 48) == 0)
         if not good.all():
-            bad = np.flatnonzero(~good)  # one or two alone are damaged packets, their counters show them missing
-            in_a_row = np.flatnonzero(bad[2:] - bad[:-2] == 2)
-            if in_a_row.size:
-                raise _NotExactlyError(f"synchronisation lost at byte {offset + int(at[bad[in_a_row[0]]])}")
-            at = at[good]
-        # The six header bytes of each packet side by side: one walk through the data instead of six.
-        heads = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(data, 6)[at].T)
-        second, control = heads[1], heads[3]
-        adapts = (control & 0x20) != 0
-        length = np.where(adapts, heads[4], 0).astype(np.int64)
+            at, word = at[good], word[good]
+        first = (word >> np.uint64(32)).astype(np.uint32)
+        adapts = first & np.uint32(0x20) != 0
+        length = (word >> np.uint64(24) & np.uint64(0xFF)).astype(np.int64)
+        length[~adapts] = -1
+        payload = first & np.uint32(0x10) != 0
+        body = at + 5 + length
+        np.minimum(body, at + _PACKET, out=body)
         return _Chunk(
             data=data,
             at=at,
             offset=offset,
-            pid=((second & 0x1F).astype(np.int64) << 8) | heads[2],
-            unit_start=(second & 0x40) != 0,
-            payload=(control & 0x10) != 0,
-            announced=adapts & (length > 0) & ((heads[5] & 0x80) != 0),
-            counter=(control & 0x0F).astype(np.int64),
-            body=4 + np.where(adapts, length + 1, 0),
+            pid=(first >> np.uint32(8) & np.uint32(0x1FFF)).astype(np.uint16),
+            unit_start=first & np.uint32(0x400000) != 0,
+            payload=payload,
+            announced=(length > 0) & (word & np.uint64(0x800000) != 0),
+            counter=(first & np.uint32(0x0F)).astype(np.uint8),
+            body=body,
         )
 
-    def see(self, chunk: _Chunk) -> None:
-        """Take in the next packets."""
-        doubled = self._count(chunk)
-        if not self.programs:
-            self._tables(chunk)
-        self._pes(chunk, doubled)
-        self._payloads(chunk, doubled)
+    def _see(self, chunk: _Chunk) -> None:
+        lost, doubled = self._count(chunk)
+        self._read_tables(chunk)
+        self._follow_tables()
+        usable = chunk.payload & self._wanted[chunk.pid] & (chunk.body < chunk.at + _PACKET)
+        usable[doubled] = False
+        starts = np.flatnonzero(usable & chunk.unit_start)
+        rows_of = {pid: starts[chunk.pid[starts] == pid] for pid in self._present(chunk.pid[starts])}
+        for row, count in lost:
+            pid = int(chunk.pid[row])
+            state = self._lost.setdefault(pid, _Lost())
+            state.count += count
+            state.places += 1
+            if len(state.first) < _PLACES:
+                before = self._packets[pid].count if pid in self._packets else 0
+                before += int(np.searchsorted(rows_of[pid], row)) if pid in rows_of else 0
+                state.first.append(_Place(chunk.offset + int(chunk.at[row]), before))
+        self._read_sound(chunk, usable)
+        self._finish_parts(chunk, usable)
+        for pid, rows in rows_of.items():
+            self._read_packets(chunk, pid, rows, usable)
+
+    @staticmethod
+    def _present(pids: npt.NDArray[np.uint16]) -> list[int]:
+        return np.flatnonzero(np.bincount(pids)).tolist() if pids.size else []
 
     # Continuity counters.
 
-    def _count(self, chunk: _Chunk) -> npt.NDArray[np.bool_]:
-        """Follow each PID's counter; returns which packets are legal duplicates."""
-        doubled = np.zeros(chunk.at.size, dtype=np.bool_)
+    def _count(self, chunk: _Chunk) -> tuple[list[tuple[int, int]], list[int]]:
+        """Follow each PID's counter: (row, packets missing before it) where some are, and the rows that are duplicates."""
+        if not chunk.at.size:
+            return [], []
         order = np.argsort(chunk.pid, kind="stable")
-        edges = np.flatnonzero(np.diff(chunk.pid[order])) + 1
-        for rows in np.split(order, edges):
-            pid = int(chunk.pid[rows[0]])
-            if pid != _NULL_PID:
-                self._follow(chunk, rows, self._counters.setdefault(pid, _Counter()), doubled)
-        return doubled
-
-    def _follow(self, chunk: _Chunk, rows: Rows, state: _Counter, doubled: npt.NDArray[np.bool_]) -> None:
-        counter, payload, announced = chunk.counter[rows], chunk.payload[rows], chunk.announced[rows].copy()
-        begins = state.last is None
-        before = np.concatenate(([counter[0] if state.last is None else state.last], counter[:-1]))
-        step = (counter - before) & 15
-        lost = np.where(payload, (step - 1) & 15, step)
-        lost[announced] = 0
-        if begins:
-            lost[0] = 0
-        for i in np.flatnonzero((step == 0) & payload & ~announced):
-            if begins and i == 0:
+        pid, counter, payload = chunk.pid[order], chunk.counter[order], chunk.payload[order]
+        begins = np.flatnonzero(np.concatenate(([True], pid[1:] != pid[:-1])))
+        ends = np.append(begins[1:], pid.size) - 1
+        step = np.empty_like(counter)
+        step[1:] = counter[1:] - counter[:-1]
+        known = self._last[pid[begins]]
+        step[begins] = np.where(known < 0, payload[begins], counter[begins] - known).astype(np.uint8)
+        step &= 15
+        lost: list[tuple[int, int]] = []
+        doubled: set[int] = set()
+        new = set(order[begins[known < 0]].tolist())
+        odd = np.flatnonzero((step != payload) & (pid != _NULL_PID))
+        first = set(begins.tolist())
+        for i in odd.tolist():
+            row = int(order[i])
+            if chunk.announced[row]:
                 continue
-            earlier = state.row if i == 0 else self._bytes(chunk, rows[i - 1])
-            was_doubled = state.doubled if i == 0 else bool(doubled[rows[i - 1]])
-            if not was_doubled and _without_clock(earlier) == _without_clock(self._bytes(chunk, rows[i])):
-                lost[i] = 0
-                doubled[rows[i]] = True
-        self._note_announced(chunk, rows, announced, begins)
-        if lost.any():
-            if not state.places:
-                state.first_offset = chunk.offset + int(chunk.at[rows[np.flatnonzero(lost)[0]]])
-            state.lost += int(lost.sum())
-            state.places += int(np.count_nonzero(lost))
-        state.last, state.row, state.doubled = (
-            int(counter[-1]),
-            self._bytes(chunk, rows[-1]),
-            bool(doubled[rows[-1]]),
-        )
+            missing = (int(step[i]) - 1) & 15 if payload[i] else int(step[i])
+            if payload[i] and step[i] == 0:
+                if i in first:
+                    before, was_doubled = self._before[int(pid[i])]
+                else:
+                    before, was_doubled = chunk.bytes_of(int(order[i - 1])), int(order[i - 1]) in doubled
+                if not was_doubled and _without_clock(before) == _without_clock(chunk.bytes_of(row)):
+                    doubled.add(row)
+                    continue
+            lost.append((row, missing))
+        self._note_announced(chunk, new)
+        self._last[pid[begins]] = counter[ends]
+        for which, row in zip(pid[begins].tolist(), order[ends].tolist(), strict=True):
+            self._before[which] = (chunk.bytes_of(row), row in doubled)
+        return sorted(lost), sorted(doubled)
 
-    def _note_announced(self, chunk: _Chunk, rows: Rows, announced: npt.NDArray[np.bool_], begins: bool) -> None:
+    def _note_announced(self, chunk: _Chunk, new: set[int]) -> None:
         """Count declared discontinuities, but for one on a PID's very first packet, where there is nothing before it."""
-        if begins:
-            announced[0] = False
-        if announced.any():
-            count, first = self.announced or (0, chunk.offset + int(chunk.at[rows[np.flatnonzero(announced)[0]]]))
-            self.announced = (count + int(announced.sum()), first)
-
-    @staticmethod
-    def _bytes(chunk: _Chunk, row: np.int64) -> bytes:
-        at = int(chunk.at[row])
-        return chunk.data[at : at + _PACKET].tobytes()
-
-    def losses(self) -> Iterator[PacketLoss]:
-        """Missing packets, in order of PID."""
-        for pid, state in sorted(self._counters.items()):
-            if state.places:
-                yield PacketLoss(
-                    pid=pid, stream=None, count=state.lost, places=state.places, byte_offset=state.first_offset
-                )
+        rows = [row for row in np.flatnonzero(chunk.announced).tolist() if row not in new]
+        if rows:
+            count, first = self.announced or (0, chunk.offset + int(chunk.at[rows[0]]))
+            self.announced = (count + len(rows), first)
 
     # Program tables.
 
-    def _tables(self, chunk: _Chunk) -> None:
-        """Find the programs: table 0 on PID 0 names each program's table, which names its streams (2.4.4)."""
-        for section in self._sections(chunk, 0, 0x00):
-            wanted = [
-                (int.from_bytes(section[i : i + 2], "big"), int.from_bytes(section[i + 2 : i + 4], "big") & 0x1FFF)
-                for i in range(8, len(section) - 7, 4)
-            ]
-            for number, pid in wanted:
-                table = next(self._sections(chunk, pid, 0x02), None) if number else None
-                if table is not None:
-                    self.programs.append(_Program(number, _table_streams(table)))
-            break
-        if not self.programs:
-            raise _NotExactlyError("no program table near the start")
-        for program in self.programs:
-            for pid, kind in program.streams.items():
-                if kind == _ADTS:
-                    self._sound[pid] = AdtsFrames()
-                elif kind not in _VIDEO and kind not in _DATA:
-                    raise _NotExactlyError(f"stream type 0x{kind:02x}")
+    def _read_tables(self, chunk: _Chunk) -> None:
+        self._read_table(chunk, 0)
+        if len(self._tables.pids) > _SURE:
+            wanted = np.zeros(_PIDS, dtype=np.bool_)
+            wanted[list(self._tables.pids)] = True
+            present = self._present(chunk.pid[wanted[chunk.pid]])
+        else:
+            present = list(self._tables.pids)
+        for pid in present:
+            if pid:
+                self._read_table(chunk, pid)
 
-    def _sections(self, chunk: _Chunk, pid: int, table: int) -> Iterator[bytes]:
-        """Sections of one table that lie whole within a packet."""
-        for row in np.flatnonzero((chunk.pid == pid) & chunk.unit_start & chunk.payload)[:16]:
-            packet = self._bytes(chunk, row)
-            body = int(chunk.body[row])
-            start = body + 1 + packet[body] if body < _PACKET else _PACKET
-            section = packet[start:]
-            if len(section) > 8 and section[0] == table:
-                length = 3 + ((section[1] & 0x0F) << 8 | section[2])
-                if length <= len(section):
-                    yield section[:length]
+    def _read_table(self, chunk: _Chunk, pid: int) -> None:
+        rows = np.flatnonzero((chunk.pid == pid) & chunk.payload)
+        if not rows.size:
+            return
+        at = chunk.at[rows]
+        if (chunk.body[rows] == at + 4).all():
+            same = np.lib.stride_tricks.sliding_window_view(chunk.data, _PACKET)[at]
+            alike = (same[:, 1] == same[0, 1]) & (same[:, 4:] == same[0, 4:]).all(axis=1)
+            if alike.all() and chunk.unit_start[rows[0]]:
+                rows = rows[:1]
+        for row in rows.tolist():
+            begins = bool(chunk.unit_start[row])
+            self._tables.see(pid, chunk.payload_of(row), begins, chunk.offset + int(chunk.at[row]))
 
-    # Times.
+    def _follow_tables(self) -> None:
+        """Take up the streams that the tables name."""
+        for program in self._tables.programs.values():
+            for pid, coding in program.streams.items():
+                if pid in self._codings:
+                    continue
+                if len(self._codings) >= _MOST_STREAMS:
+                    raise _NotExactlyError(f"more than {_MOST_STREAMS} streams")
+                self._codings[pid] = coding
+                self._wanted[pid] = True
+                if coding.codec in FRAMED:
+                    self._sound[pid] = SoundFrames(coding.codec)
 
-    def _pes(self, chunk: _Chunk, doubled: npt.NDArray[np.bool_]) -> None:
-        rows = np.flatnonzero(chunk.unit_start & chunk.payload & ~doubled & (chunk.body < _PACKET))
-        pids = [pid for program in self.programs for pid in program.streams]
-        rows = rows[np.isin(chunk.pid[rows], pids)]
-        for pid in chunk.pid[rows[chunk.body[rows] + 14 > _PACKET]]:
-            self._times.setdefault(int(pid), _Times()).split = True
-        rows = rows[chunk.body[rows] + 14 <= _PACKET]
-        at, data = chunk.at[rows] + chunk.body[rows], chunk.data
-        is_pes = (data[at] == 0) & (data[at + 1] == 0) & (data[at + 2] == 1)
-        rows, at = rows[is_pes], at[is_pes]
-        b = [data[at + k].astype(np.int64) for k in range(9, 14)]
-        time = ((b[0] >> 1 & 7) << 30) | (b[1] << 22) | ((b[2] >> 1) << 15) | (b[3] << 7) | (b[4] >> 1)
-        time = np.where((data[at + 7] & 0x80) != 0, time, _NO_TIME)
-        for pid in np.unique(chunk.pid[rows]):
-            self._times.setdefault(int(pid), _Times()).parts.append(time[chunk.pid[rows] == pid])
+    # PES packets.
 
-    def _payloads(self, chunk: _Chunk, doubled: npt.NDArray[np.bool_]) -> None:
-        """Sound goes through its frame reader, the first picture's parameters give the format."""
+    def _read_sound(self, chunk: _Chunk, usable: Flags) -> None:
         raw = chunk.data.data
         for pid, frames in self._sound.items():
-            rows = np.flatnonzero((chunk.pid == pid) & chunk.payload & ~doubled & (chunk.body < _PACKET))
-            begins, ends = (chunk.at + chunk.body)[rows].tolist(), (chunk.at + _PACKET)[rows].tolist()
-            for start, end, first in zip(begins, ends, chunk.unit_start[rows].tolist(), strict=True):
-                frames.feed(bytes(raw[start:end]), first)
-            frames.walk(last=False)
-        for program in self.programs:
-            for pid, kind in program.streams.items():
-                if kind in (0x1B, 0x24) and pid not in self._formats:
-                    rows = np.flatnonzero((chunk.pid == pid) & chunk.payload & ~doubled)[:64]
-                    joined = b"".join(self._bytes(chunk, row)[int(chunk.body[row]) :] for row in rows)
-                    self._formats[pid] = video_format(_VIDEO[kind], joined)
+            rows = np.flatnonzero(usable & (chunk.pid == pid))
+            begins, ends = chunk.body[rows], chunk.at[rows] + _PACKET
+            lengths = ends - begins
+            starts = (np.cumsum(lengths) - lengths)[chunk.unit_start[rows]].tolist()
+            payload = b"".join([raw[a:b] for a, b in zip(begins.tolist(), ends.tolist(), strict=True)])
+            frames.feed(payload, starts)
+            frames.walk()
+
+    def _read_packets(self, chunk: _Chunk, pid: int, rows: Rows, usable: Flags) -> None:
+        """Times of the PES packets that begin in *rows*, and what their sequence headers say."""
+        state = self._packets.setdefault(pid, _Packets())
+        data, at, ends = chunk.data, chunk.body[rows], chunk.at[rows] + _PACKET
+        whole = at + 14 <= ends
+        split = rows[~whole].tolist()
+        if split:
+            rows, at, ends = rows[whole], at[whole], ends[whole]
+        head = data[at[:, None] + _HEADER].T.astype(np.int64)
+        is_pes = (head[0] == 0) & (head[1] == 0) & (head[2] == 1)
+        if not is_pes.all():
+            rows, at, ends, head = rows[is_pes], at[is_pes], ends[is_pes], head[:, is_pes]
+        times = np.where(head[7] & 0x80, pes_time(head[9:14]), _NO_TIME)
+        stream = at + 9 + head[8]
+        if rows.size and not state.stream_id:
+            state.stream_id = int(head[3, 0])
+        coding = self._codings[pid]
+        if coding.kind == "video":
+            self._read_headers(chunk, state, coding.codec, rows, stream, ends, usable)
+            if not state.form and coding.codec in _SEQUENCE and (rows.size or split):
+                first = min(rows[:1].tolist() + split[:1])
+                state.form = video_format(coding.codec, self._joined(chunk, first, pid, usable, 64 * _PACKET))
+            untimed = np.flatnonzero(times == _NO_TIME)
+            if untimed.size:
+                keep = np.ones(rows.size, dtype=np.bool_)
+                for i in untimed.tolist():
+                    start = data[int(stream[i]) : min(int(stream[i]) + 8, int(ends[i]))].tobytes()
+                    keep[i] = begins_picture(coding.codec, start)
+                rows, times = rows[keep], times[keep]
+        for row in split:
+            joined = self._joined(chunk, row, pid, usable, 14)
+            if len(joined) < 14 and not self._begins_again(chunk, row, pid, usable):
+                state.part = joined
+                continue
+            place = int(np.searchsorted(rows, row))
+            rows, times = np.insert(rows, place, row), np.insert(times, place, _time_in(joined))
+        state.parts.append(times)
+        state.count += times.size
+
+    @staticmethod
+    def _rows_after(chunk: _Chunk, row: int, pid: int, usable: Flags) -> Rows:
+        """Rows of *pid* after *row* up to its next PES packet."""
+        rows = row + 1 + np.flatnonzero(usable[row + 1 :] & (chunk.pid[row + 1 :] == pid))
+        starts = np.flatnonzero(chunk.unit_start[rows])
+        return rows[: int(starts[0])] if starts.size else rows
+
+    def _begins_again(self, chunk: _Chunk, row: int, pid: int, usable: Flags) -> bool:
+        return bool((usable[row + 1 :] & chunk.unit_start[row + 1 :] & (chunk.pid[row + 1 :] == pid)).any())
+
+    def _joined(self, chunk: _Chunk, row: int, pid: int, usable: Flags, size: int) -> bytes:
+        """At least *size* bytes of the payload that begins in *row*, if the chunk has them."""
+        joined = chunk.payload_of(row)
+        if len(joined) < size:
+            for following in self._rows_after(chunk, row, pid, usable).tolist():
+                joined += chunk.payload_of(following)
+                if len(joined) >= size:
+                    break
+        return joined
+
+    def _finish_parts(self, chunk: _Chunk, usable: Flags) -> None:
+        """Headers that the last chunk cut."""
+        for pid, state in self._packets.items():
+            if state.part is None:
+                continue
+            for row in np.flatnonzero(usable & (chunk.pid == pid)).tolist():
+                if chunk.unit_start[row]:
+                    break
+                state.part += chunk.payload_of(row)
+                if len(state.part) >= 14:
+                    break
+            else:
+                continue
+            state.parts.append(np.array([_time_in(state.part)], dtype=np.int64))
+            state.count += 1
+            state.part = None
+
+    def _read_headers(
+        self, chunk: _Chunk, state: _Packets, codec: str, rows: Rows, stream: Rows, ends: Rows, usable: Flags
+    ) -> None:
+        """Compare the sequence headers at the start of PES packets; each different one is read once."""
+        if codec not in _SEQUENCE or not rows.size:
+            return
+        mask, wanted = _SEQUENCE[codec]
+        window = chunk.data[np.minimum(stream[:, None] + _WINDOW, ends[:, None] - 1)]
+        found = (window[:, 2:-1] == 1) & (window[:, 1:-2] == 0) & (window[:, :-3] == 0)
+        found &= window[:, 3:] & mask == wanted
+        for i in np.flatnonzero(found.any(axis=1)).tolist():
+            start = int(stream[i]) + int(found[i].argmax())
+            header = chunk.data[start : min(start + 64, int(ends[i]))].tobytes()
+            header = header[: max(header.find(b"\0\0\1", 3), 0) or None]
+            form = state.headers.get(header)
+            if form is None:
+                row = int(rows[i])
+                joined = self._joined(chunk, row, int(chunk.pid[row]), usable, 4 * _PACKET)
+                form = video_format(codec, joined[start - int(chunk.body[row]) :])
+                if len(state.headers) < 1024:
+                    state.headers[header] = form
+            if form and form != state.form:
+                if state.form:
+                    place = _Place(chunk.offset + int(chunk.at[rows[i]]), state.count + i)
+                    if len(state.changes) < _MOST_CHANGES:
+                        state.changes.append((place, state.form, form))
+                state.form = form
 
     # The reading.
 
-    def streams(self, program: _Program) -> list[StreamReading]:
-        """The program's streams; raises when one of them was not read exactly."""
-        clock = self.programs.index(program)
-        return media_stamps.aligned([self._stream(pid, kind, clock) for pid, kind in program.streams.items()])
+    def streams(self) -> list[_Stream]:
+        """The streams of all programs; a program none of whose streams is there was not recorded."""
+        found: list[_Stream] = []
+        taken: set[int] = set()
+        programs = [p for p in self._tables.programs.values() if any(self._has_packets(pid) for pid in p.streams)]
+        for clock, program in enumerate(programs):
+            pids = [pid for pid in program.streams if pid not in taken]
+            taken.update(pids)
+            streams = [self._stream(pid, len(found) + i, clock) for i, pid in enumerate(pids)]
+            moved = media_stamps.aligned([stream.reading for stream in streams])
+            found += [stream._replace(reading=reading) for stream, reading in zip(streams, moved, strict=True)]
+        if not any(stream.reading.packets for stream in found):
+            raise _NotExactlyError("no program with packets")
+        return found
 
-    def _stream(self, pid: int, kind: int, clock: int) -> StreamReading:
-        times = self._times.get(pid, _Times())
-        if times.split:
-            raise _NotExactlyError(f"a packet header of PID {pid} is split")
-        what: StreamKind = "video" if kind in _VIDEO else "audio" if kind == _ADTS else "other"
-        column: array[int]
-        if kind == _ADTS:
-            sound = self._sound[pid]
-            sound.walk(last=True)
-            column, missing, form = sound.times, sound.untimed, sound.format
-        else:
-            joined = np.concatenate(times.parts) if times.parts else np.empty(0, np.int64)
-            missing = int(np.count_nonzero(joined == _NO_TIME))
-            column, form = array("q", joined[joined != _NO_TIME].tobytes()), self._formats.get(pid, "")
-        if missing and what != "other":
-            raise _NotExactlyError(f"{missing} frames of PID {pid} without a time")
-        found = media_stamps.stamps(column, _TICKS_A_SECOND, wraps=True)
-        return StreamReading(
-            index=self.indexes[pid],
-            kind=what,
-            codec=_VIDEO.get(kind) or ("aac" if kind == _ADTS else "unknown"),
+    def _has_packets(self, pid: int) -> bool:
+        return pid in self._packets and self._packets[pid].count > 0
+
+    def _asked(self, pid: int) -> list[_Place]:
+        """Places on a PID of which it is asked when they are: losses, then changes of a picture's format."""
+        state = self._packets.get(pid)
+        lost = self._lost[pid].first if pid in self._lost else []
+        return [*lost, *(place for place, _, _ in state.changes)] if state else []
+
+    def _stream(self, pid: int, index: int, clock: int) -> _Stream:
+        packets, coding = self._packets.get(pid, _Packets()), self._codings[pid]
+        kind: StreamKind = coding.kind
+        if kind == "other" and not coding.codec:
+            kind = _kind_by_id(packets.stream_id)
+        joined = np.concatenate(packets.parts) if packets.parts else np.empty(0, np.int64)
+        timed = joined != _NO_TIME
+        missing, longest = int(joined.size - np.count_nonzero(timed)), _longest(~timed)
+        column, form, codec = array("q", joined[timed].tobytes()), packets.form, coding.codec or "unknown"
+        asked = [min(place.packets, joined.size) for place in self._asked(pid)]
+        places = [max(int(np.count_nonzero(timed[:at])) - 1, 0) for at in asked]
+        sound = self._sound.get(pid)
+        if sound is not None:
+            column, missing, longest, form, codec = sound.times, sound.untimed, 0, sound.format, sound.codec
+            longest = missing
+            places = [sound.begins[max(min(at, len(sound.begins)) - 1, 0)] if sound.begins else 0 for at in asked]
+            places += [frame for frame, _, _ in sound.changes[:_MOST_CHANGES]]
+        found = media_stamps.stamps(column, _TICKS_A_SECOND, wraps=True, places=places)
+        reading = StreamReading(
+            index=index,
+            kind=kind,
+            codec="mp3" if codec == "mpeg" else codec,
             time_base_num=1,
             time_base_den=_TICKS_A_SECOND,
             packets=len(column) + missing,
@@ -382,9 +609,90 @@ class _Scan:
             wraps_33=found.wraps_33,
             format=form,
             clock=clock,
-            reorder_frames=found.reorder_frames if what == "video" else 0,
+            missing_pts=missing,
+            longest_missing=longest,
+            reorder_frames=found.reorder_frames if kind == "video" else 0,
             resets=found.resets,
         )
+        return _Stream(pid, reading, found.places)
+
+    def losses(self, streams: list[_Stream]) -> Iterator[PacketLoss]:
+        """Missing packets, in order of PID."""
+        by_pid = {stream.pid: stream for stream in streams}
+        for pid, lost in sorted(self._lost.items()):
+            stream = by_pid.get(pid)
+            yield PacketLoss(
+                pid=pid,
+                stream=stream.reading.index if stream else None,
+                count=lost.count,
+                places=lost.places,
+                byte_offset=lost.first[0].byte_offset,
+                byte_offsets=tuple(place.byte_offset for place in lost.first),
+                after_ticks=stream.places[0] if stream and stream.places else None,
+                heard=stream.reading.kind != "other" if stream else not streams and pid not in self._tables.pids,
+            )
+
+    def changes(self, streams: list[_Stream]) -> Iterator[FormatChange]:
+        """Formats that change inside a stream."""
+        for stream in streams:
+            lost = self._lost.get(stream.pid, _Lost())
+            state, sound = self._packets.get(stream.pid, _Packets()), self._sound.get(stream.pid)
+            found: list[tuple[int | None, str, str]] = [(p.byte_offset, a, b) for p, a, b in state.changes]
+            if sound is not None:
+                found = [(None, before, after) for _, before, after in sound.changes[:_MOST_CHANGES]]
+            places = stream.places[len(lost.first) :]
+            for (offset, before, after), ticks in zip(found, places, strict=False):
+                yield FormatChange(
+                    stream=stream.reading.index, before=before, after=after, byte_offset=offset, after_ticks=ticks
+                )
+            for pid, first, later, offset in self._tables.changed:
+                if pid == stream.pid:
+                    yield FormatChange(
+                        stream=stream.reading.index,
+                        before=first.codec or "private",
+                        after=later.codec or "private",
+                        byte_offset=offset,
+                        after_ticks=None,
+                    )
+
+
+_SEQUENCE: Final = {"mpeg1video": (0xFF, 0xB3), "mpeg2video": (0xFF, 0xB3), "h264": (0x1F, 7), "hevc": (0x7E, 0x42)}
+"""Mask and value of the byte after the start code of a sequence header; of H.265 that is its second parameter set."""
+
+
+def _stops(synced: Flags, *, whole: bool) -> int | None:
+    """The row at which packets stop: three in a row that are none, or any at the end of the *whole* file."""
+    if synced.all():
+        return None
+    bad = ~synced
+    three = bad[:-2] & bad[1:-1] & bad[2:]
+    if three.any():
+        return int(three.argmax())
+    if whole and bad[-1]:
+        return int(np.flatnonzero(synced)[-1]) + 1 if synced.any() else 0
+    return None
+
+
+def _kind_by_id(stream_id: int) -> StreamKind:
+    """What a private stream is by the stream id of its PES packets (table 2-22)."""
+    if 0xC0 <= stream_id <= 0xDF:
+        return "audio"
+    return "video" if 0xE0 <= stream_id <= 0xEF else "other"
+
+
+def _longest(missing: Flags) -> int:
+    """The longest row of true values."""
+    if not missing.any():
+        return 0
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], missing, [False])).astype(np.int8)))
+    return int((edges[1::2] - edges[::2]).max())
+
+
+def _time_in(head: bytes) -> int:
+    """The presentation time in a PES header."""
+    if len(head) < 14 or head[:3] != b"\0\0\1" or not head[7] & 0x80:
+        return _NO_TIME
+    return int(pes_time(np.frombuffer(head[9:14], np.uint8).astype(np.int64)))
 
 
 def _without_clock(packet: bytes) -> bytes:
@@ -392,14 +700,3 @@ def _without_clock(packet: bytes) -> bytes:
     if len(packet) > 12 and packet[3] & 0x20 and packet[4] >= 7 and packet[5] & 0x10:
         return packet[:6] + packet[12:]
     return packet
-
-
-def _table_streams(section: bytes) -> dict[int, int]:
-    """PID -> stream type of a program map section; its last four bytes are its checksum."""
-    at = 12 + (int.from_bytes(section[10:12], "big") & 0x0FFF)
-    found: dict[int, int] = {}
-    while at + 5 <= len(section) - 4:
-        pid = int.from_bytes(section[at + 1 : at + 3], "big") & 0x1FFF
-        found[pid] = section[at]
-        at += 5 + (int.from_bytes(section[at + 3 : at + 5], "big") & 0x0FFF)
-    return found

@@ -60,13 +60,38 @@ class StreamReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacketLoss:
-    """Transport packets missing by continuity counter on one PID: ``count`` (modulo 16 in each of ``places``)."""
+    """Transport packets missing by continuity counter on one PID: ``count`` (modulo 16 in each of ``places``).
+    ``byte_offsets``: of the first places; ``after_ticks``: the first of them, after the stream's first frame. ``heard``:
+    the PID may carry sound or picture; tables and data may not."""
 
     pid: int
     stream: int | None
     count: int
     places: int
     byte_offset: int
+    byte_offsets: tuple[int, ...] = ()
+    after_ticks: int | None = None
+    heard: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign:
+    """Bytes between transport packets that are none: how many, in how many places, where the first."""
+
+    places: int
+    count_bytes: int
+    byte_offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormatChange:
+    """A stream changes its format inside the file, ``after_ticks`` after its first frame."""
+
+    stream: int
+    before: str
+    after: str
+    byte_offset: int | None = None
+    after_ticks: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +115,8 @@ class FileReading:
     truncation: Truncation | None = None
     losses: tuple[PacketLoss, ...] = ()
     announced: tuple[int, int] | None = None
+    foreign: Foreign | None = None
+    changes: tuple[FormatChange, ...] = ()
     identities: tuple[BandIdentity, ...] = ()
     clocks: tuple[ClaimedTime, ...] = ()
 
@@ -104,6 +131,7 @@ _UNEVEN_MS: Final = 500
 _UNEVEN_DEGRADED_MS: Final = 2000
 """Interleaving explains half a second; a stream silent for two is taken as stopped by live demultiplexers too."""
 _TOO_FEW: Final = 3
+_COUNTER_TURN_BYTES: Final = 16 * 188
 _SUBJECT_TO_DROPS: Final = 8
 """More than one odd interval in so many is a variable rate, not loss."""
 
@@ -381,15 +409,30 @@ def _untimed(reading: FileReading) -> Iterator[Finding]:
 
 def _of_the_file(reading: FileReading, walks: dict[int, Walk], tolerance: Tolerance) -> Iterator[Finding]:
     for loss in reading.losses:
+        others = ", ".join(map(str, loss.byte_offsets[1:]))
         yield Finding(
             kind="packet_loss",
-            level="degradation",
+            level="degradation" if loss.heard else "note",
             evidence="bytes",
             expected=f"continuity counters without a hole on PID {loss.pid}",
-            found=f"{loss.count} packets missing in {loss.places} places",
+            found=f"{loss.count} packets missing in {loss.places} places" + (f", also at {others}" if others else ""),
             stream=loss.stream,
+            from_ms=_place_ms(reading, loss.stream, loss.after_ticks),
             byte_offset=loss.byte_offset,
             count=loss.count,
+        )
+    if reading.foreign:
+        yield _foreign(reading.foreign)
+    for change in reading.changes:
+        yield Finding(
+            kind="format_change",
+            level="note",
+            evidence="bytes",
+            expected=change.before,
+            found=change.after,
+            stream=change.stream,
+            from_ms=_place_ms(reading, change.stream, change.after_ticks),
+            byte_offset=change.byte_offset,
         )
     if reading.announced:
         count, offset = reading.announced
@@ -400,6 +443,32 @@ def _of_the_file(reading: FileReading, walks: dict[int, Walk], tolerance: Tolera
         lost_ms = max((_declared_beyond(s, walks.get(s.index)) for s in reading.streams), default=0)
         level: Level = "interruption" if lost_ms > tolerance.in_file_ms else "degradation"
         yield _truncated(reading.truncation, lost_ms or None, level)
+
+
+def _foreign(foreign: Foreign) -> Finding:
+    """Bytes in which packets may have been: fewer than a counter's turn of them would show as missing."""
+    return Finding(
+        kind="packet_loss",
+        level="degradation" if foreign.count_bytes >= _COUNTER_TURN_BYTES else "note",
+        evidence="bytes",
+        expected="transport packets one after the other",
+        found=f"{foreign.count_bytes} bytes in {foreign.places} places that are none",
+        byte_offset=foreign.byte_offset,
+    )
+
+
+def _place_ms(reading: FileReading, stream: int | None, after_ticks: int | None) -> int | None:
+    """Milliseconds from the first sample of a stream's clock to a place in the stream."""
+    there = next((s for s in reading.streams if s.index == stream), None)
+    if there is None or after_ticks is None or there.first_ticks is None:
+        return None
+    firsts = [
+        TimeBase(s.time_base_num, s.time_base_den).seconds(s.first_ticks)
+        for s in reading.streams
+        if s.clock == there.clock and s.kind != "other" and s.cadence.starts and s.first_ticks is not None
+    ]
+    at = TimeBase(there.time_base_num, there.time_base_den).seconds(there.first_ticks + after_ticks)
+    return milliseconds(at - min(firsts)) if firsts else None
 
 
 def _declared_beyond(stream: StreamReading, walk: Walk | None) -> int:

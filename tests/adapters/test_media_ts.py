@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,11 @@ def facts_of(tmp_path: Path) -> Callable[[bytes], MediaFacts]:
 
 
 Read = Callable[[bytes], MediaFacts]
+
+
+TABLE_PID = 0x1000
+"""Where ffmpeg's muxer puts the table of its first program."""
+NULL = b"\x47\x1f\xff\x10" + b"\xff" * 184
 
 
 def losses(found: MediaFacts) -> list[Finding]:
@@ -170,21 +177,161 @@ def test_a_single_damaged_sync_byte_is_one_lost_packet(facts_of: Read, whole: by
     assert [loss.count for loss in losses(found)] == [1]
 
 
-def test_lost_synchronisation_is_left_to_the_reference_reader_and_said(facts_of: Read, whole: bytes) -> None:
+@pytest.mark.parametrize(("garbage", "level"), [(1, "note"), (1000, "note"), (3007, "note"), (3008, "degradation")])
+def test_garbage_between_packets_is_passed_over_and_told(
+    facts_of: Read, whole: bytes, garbage: int, level: str
+) -> None:
     at = 300 * PACKET
-    found = facts_of(whole[:at] + b"\x11" * 1000 + whole[at:])
+    found = facts_of(whole[:at] + b"\x11" * garbage + whole[at:])
 
-    assert found.reader == f"pyav (ts: synchronisation lost at byte {at})"
+    (told,) = found.findings
+    assert found.reader == "ts"
+    assert found.streams == facts_of(whole).streams
+    assert (told.kind, told.level, told.byte_offset) == ("packet_loss", level, at)
+    assert told.found == f"{garbage} bytes in 1 places that are none"
+
+
+@pytest.mark.parametrize("zeros", [188, 5000])
+def test_an_end_that_was_never_written_is_truncation(facts_of: Read, whole: bytes, zeros: int) -> None:
+    found = facts_of(whole + bytes(zeros))
+
+    (cut,) = found.findings
+    assert (cut.kind, cut.found, cut.byte_offset) == ("truncated", f"{zeros} bytes that are none", len(whole))
+    assert found.streams == facts_of(whole).streams
+
+
+@pytest.mark.parametrize("codec", ["mp2", "libmp3lame", "ac3", "eac3"])
+def test_sound_in_other_codings_is_read_alike(tmp_path: Path, codec: str) -> None:
+    path = clips.film(tmp_path / "film.ts", *clips.B_FRAMES, "-c:a", codec, "-ac", "2", seconds=2)
+
+    found, reference = media.facts(str(path), TOLERANCE), judge(media_av.read(path), TOLERANCE)
+
+    assert found.reader == "ts"
+    assert found.findings == ()
+    assert [replace(s, codec="") for s in found.streams] == [replace(s, codec="") for s in reference.streams]
+
+
+def test_frames_that_do_not_end_with_their_packet_are_read_alike(facts_of: Read, whole: bytes) -> None:
+    data = _shifted_sound(whole)
+
+    shifted, found = facts_of(data), facts_of(whole)
+
+    assert shifted.streams[1].packets == found.streams[1].packets
+    assert shifted.findings == ()
+
+
+def test_tables_that_come_late_serve_what_precedes_them(facts_of: Read, whole: bytes) -> None:
+    tables = [packet for packet in clips.packets(whole) if clips.pid(packet) in (0, TABLE_PID)]
+    late = b"".join(packet for packet in clips.packets(whole) if packet not in tables) + tables[0] + tables[1]
+
+    assert facts_of(late).streams == facts_of(whole).streams
+
+
+def test_tables_longer_than_a_packet_are_gathered(facts_of: Read, whole: bytes) -> None:
+    found = facts_of(_with_table(whole, lambda section: _with_descriptor(section, bytes(180))))
+
+    assert found.streams == facts_of(whole).streams
+    assert found.reader == "ts"
+
+
+def test_a_table_with_a_wrong_checksum_is_not_believed(facts_of: Read, whole: bytes) -> None:
+    data = b"".join(
+        packet[:30] + bytes([packet[30] ^ 1]) + packet[31:] if clips.pid(packet) == TABLE_PID else packet
+        for packet in clips.packets(whole)
+    )
+
+    assert facts_of(data).reader == "pyav (ts: no program table)"
+
+
+@pytest.mark.parametrize("size", [1, 8, 9, 13, 14])
+def test_a_packet_header_split_over_packets_is_gathered(facts_of: Read, whole: bytes, size: int) -> None:
+    found = facts_of(_split_headers(whole, size))
+
+    assert found.streams == facts_of(whole).streams
+    assert (found.reader, found.findings) == ("ts", ())
+
+
+@pytest.mark.parametrize(("pid", "kinds"), [(AUDIO_PID, ["video", "audio"]), (VIDEO_PID, ["video", "audio"])])
+def test_a_private_stream_is_what_its_packets_say(facts_of: Read, whole: bytes, pid: int, kinds: list[str]) -> None:
+    found = facts_of(_with_table(whole, lambda section: _retyped(section, pid, 0x90)))
+
+    assert [stream.kind for stream in found.streams] == kinds
+    assert {stream.codec for stream in found.streams} > {"unknown"}
+    assert (found.reader, found.findings) == ("ts", ())
+
+
+def test_a_loss_is_placed_in_time_and_each_place_named(facts_of: Read, whole: bytes) -> None:
+    pictures = [i for i, p in enumerate(clips.packets(whole)) if clips.pid(p) == VIDEO_PID and not clips.begins_unit(p)]
+    gone = {pictures[len(pictures) // 2], pictures[-5]}
+    data = b"".join(packet for i, packet in enumerate(clips.packets(whole)) if i not in gone)
+
+    (loss,) = losses(facts_of(data))
+
+    second = (max(gone) - 1) * PACKET
+    assert loss.found == f"2 packets missing in 2 places, also at {second}"
+    assert loss.from_ms is not None
+    assert 2000 < loss.from_ms < 4000
+
+
+def test_missing_tables_and_null_packets_are_no_degradation(facts_of: Read, whole: bytes) -> None:
+    gone = [i for i, packet in enumerate(clips.packets(whole)) if clips.pid(packet) == TABLE_PID][3]
+
+    (loss,) = losses(facts_of(whole[: gone * PACKET] + NULL + whole[(gone + 1) * PACKET :]))
+
+    assert (loss.level, loss.stream, loss.count) == ("note", None, 1)
+
+
+def test_a_packet_marked_as_wrong_by_its_receiver_is_missing(facts_of: Read, whole: bytes) -> None:
+    at = [i for i, p in enumerate(clips.packets(whole)) if clips.pid(p) == VIDEO_PID and not clips.begins_unit(p)][40]
+    marked = whole[: at * PACKET + 1] + bytes([whole[at * PACKET + 1] | 0x80]) + whole[at * PACKET + 2 :]
+
+    assert [loss.count for loss in losses(facts_of(marked))] == [1]
+
+
+def test_another_picture_size_inside_a_file_is_told(films: Path, tmp_path: Path) -> None:
+    first = (films / "film.ts").read_bytes()
+    second = clips.film(tmp_path / "b.ts", *clips.B_FRAMES, *clips.AAC, "-s", "320x240", "-output_ts_offset", "6")
+    (tmp_path / "film.ts").write_bytes(first + second.read_bytes())
+
+    found = media.facts(str(tmp_path / "film.ts"), TOLERANCE)
+
+    (change,) = [f for f in found.findings if f.kind == "format_change"]
+    assert (change.expected, change.found, change.level, change.stream) == ("160x120", "320x240", "note", 0)
+    assert change.from_ms == pytest.approx(6000, abs=200)
+    assert change.byte_offset is not None
+    assert change.byte_offset >= len(first)
+
+
+def test_packets_that_continue_a_picture_are_no_frames(facts_of: Read, whole: bytes) -> None:
+    """Recorders that keep to 64 KiB a packet cut long pictures in several, of which only the first has a time."""
+    cut = _with_continuations(whole)
+
+    assert facts_of(cut).streams == facts_of(whole).streams
+    assert facts_of(cut).findings == ()
+
+
+def test_ten_thousand_programs_end_soon_and_say_why(facts_of: Read, whole: bytes) -> None:
+    tables = [
+        _packed_section(0, _section(0x00, 1, b"".join(
+            (1 + 250 * part + i).to_bytes(2, "big") + (0xE000 | (32 + (250 * part + i) % 8000)).to_bytes(2, "big")
+            for i in range(250)
+        )))
+        for part in range(40)
+    ]  # fmt: skip
+
+    found = facts_of(b"".join(tables) + whole)
+
     assert found.media == "timed"
 
 
-def test_sound_in_another_coding_is_left_to_the_reference_reader(tmp_path: Path) -> None:
-    path = clips.film(tmp_path / "film.ts", *clips.B_FRAMES, "-c:a", "mp2", seconds=2)
+def test_null_packets_alone_are_no_media(facts_of: Read) -> None:
+    found = facts_of(NULL * 1000)
 
-    found = media.facts(str(path), TOLERANCE)
+    assert (found.media, found.findings[0].kind) == ("unreadable", "unreadable")
 
-    assert found.reader == "pyav (ts: stream type 0x03)"
-    assert [f for f in found.findings if f.level != "note"] == []
+
+def test_three_packets_are_no_media(facts_of: Read, whole: bytes) -> None:
+    assert facts_of(whole[: 3 * PACKET]).media == "unreadable"
 
 
 def test_programs_with_clocks_of_their_own_are_judged_apart(films: Path, tmp_path: Path) -> None:
@@ -214,3 +361,134 @@ def test_a_recording_that_starts_over_inside_a_file_is_a_reset(facts_of: Read, w
 @pytest.mark.parametrize("head", [b"", b"\x47", b"\x47" + bytes(186), bytes(4000), b"\x47" + bytes(187) + b"\x46"])
 def test_what_is_no_transport_stream_is_not_taken_for_one(head: bytes) -> None:
     assert media_ts.framing(head) is None
+
+
+# Transport streams made anew.
+
+
+def _section(table: int, number: int, body: bytes) -> bytes:
+    head = bytes([table]) + (0xB000 | len(body) + 9).to_bytes(2, "big") + number.to_bytes(2, "big") + b"\xc1\0\0"
+    return _checked(head + body)
+
+
+def _checked(section: bytes) -> bytes:
+    mirrored = bytes(int(f"{byte:08b}"[::-1], 2) for byte in section)
+    return section + int(f"{zlib.crc32(mirrored) ^ 0xFFFFFFFF:032b}"[::-1], 2).to_bytes(4, "big")
+
+
+def _packed_section(pid: int, section: bytes) -> bytes:
+    """A section in as many packets as it needs."""
+    data, packets = b"\0" + section, b""
+    for at in range(0, len(data), 184):
+        head = (0x4000 if at == 0 else 0) | pid
+        packets += b"\x47" + head.to_bytes(2, "big") + b"\x10" + data[at : at + 184].ljust(184, b"\xff")
+    return packets
+
+
+def _renumbered_pids(data: bytes) -> bytes:
+    """The same packets with counters without a hole."""
+    counters: dict[int, int] = {}
+    result = bytearray(data)
+    for at in range(0, len(data), PACKET):
+        pid = clips.pid(data[at : at + 4])
+        counters[pid] = (counters.get(pid, -1) + clips.has_payload(data[at : at + 4])) & 15
+        result[at + 3] = result[at + 3] & 0xF0 | counters[pid]
+    return bytes(result)
+
+
+def _with_table(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """The program's table changed, in as many packets as it then needs."""
+    parts = []
+    for packet in clips.packets(data):
+        if clips.pid(packet) == TABLE_PID:
+            length = 3 + ((packet[6] & 15) << 8 | packet[7])
+            parts.append(_packed_section(TABLE_PID, change(packet[5 : 5 + length])))
+        else:
+            parts.append(packet)
+    return _renumbered_pids(b"".join(parts))
+
+
+def _with_descriptor(section: bytes, text: bytes) -> bytes:
+    descriptor = bytes([0xFD, len(text)]) + text
+    body = section[8:10] + (0xF000 | len(descriptor)).to_bytes(2, "big") + descriptor
+    return _section(2, int.from_bytes(section[3:5], "big"), body + section[12:-4])
+
+
+def _retyped(section: bytes, pid: int, stream_type: int) -> bytes:
+    at = section.index((0xE000 | pid).to_bytes(2, "big"), 12) - 1
+    return _section(2, int.from_bytes(section[3:5], "big"), section[8:at] + bytes([stream_type]) + section[at + 1 : -4])
+
+
+def _padded(head: bytes, payload: bytes) -> bytes:
+    """A packet with fewer than 184 bytes of payload."""
+    if len(payload) == 184:
+        return head[:3] + bytes([head[3] & 0x0F | 0x10]) + payload
+    room = 183 - len(payload)
+    field = bytes([room]) + (b"\0" + b"\xff" * (room - 1) if room else b"")
+    return head[:3] + bytes([head[3] & 0x0F | 0x30]) + field + payload
+
+
+def _split_headers(data: bytes, size: int) -> bytes:
+    """Every PES header in two packets, of which the first has *size* bytes of it."""
+    parts = []
+    for packet in clips.packets(data):
+        if clips.pid(packet) in (VIDEO_PID, AUDIO_PID) and clips.begins_unit(packet):
+            payload = _payload(packet)
+            parts.append(_padded(packet[:4], payload[:size]))
+            parts.append(_padded(bytes([packet[0], packet[1] & ~0x40, *packet[2:4]]), payload[size:]))
+        else:
+            parts.append(packet)
+    return _renumbered_pids(b"".join(parts))
+
+
+def _payload(packet: bytes) -> bytes:
+    return packet[5 + packet[4] :] if packet[3] & 0x20 else packet[4:]
+
+
+def _with_continuations(data: bytes) -> bytes:
+    """A PES packet without a time in front of every video packet in the middle of a picture."""
+    parts = []
+    header = b"\0\0\1\xe0\0\0\x80\0\0"
+    for packet in clips.packets(data):
+        if clips.pid(packet) == VIDEO_PID and not clips.begins_unit(packet) and clips.has_payload(packet):
+            payload = header + _payload(packet)
+            start = bytes([packet[0], packet[1] | 0x40, *packet[2:4]])
+            parts.append(_padded(start, payload[:100]))
+            parts += [_padded(packet[:4], payload[100:])] if payload[100:] else []
+        else:
+            parts.append(packet)
+    return _renumbered_pids(b"".join(parts))
+
+
+def _shifted_sound(data: bytes) -> bytes:
+    """Sound whose PES packets end 20 bytes into the frame that the next one would begin with."""
+    rows = [packet for packet in clips.packets(data) if clips.pid(packet) == AUDIO_PID and clips.has_payload(packet)]
+    units: list[bytes] = []
+    for packet in rows:
+        if clips.begins_unit(packet):
+            units.append(b"")
+        units[-1] += _payload(packet)
+    headers = [unit[: 9 + unit[8]] for unit in units]
+    streams = [unit[9 + unit[8] :] for unit in units]
+    moved = [a[20 if i else 0 :] + b[:20] for i, (a, b) in enumerate(zip(streams, [*streams[1:], b""], strict=True))]
+    # A packet's time is that of the first frame that begins in it: the second of those it began with.
+    sound = b""
+    for i, (header, stream) in enumerate(zip(headers, moved, strict=True)):
+        later = _later(header, 1024 * 90_000 // 48_000) if i else header
+        unit = later[:4] + (len(later) - 6 + len(stream)).to_bytes(2, "big") + later[6:] + stream
+        for at in range(0, len(unit), 184):
+            head = bytes([0x47, (0x40 if at == 0 else 0) | AUDIO_PID >> 8, AUDIO_PID & 0xFF, 0x10])
+            sound += _padded(head, unit[at : at + 184])
+    others = b"".join(packet for packet in clips.packets(data) if clips.pid(packet) != AUDIO_PID)
+    return _renumbered_pids(others + sound)
+
+
+def _later(header: bytes, ticks: int) -> bytes:
+    """The PES header with another presentation time."""
+    b = header[9:14]
+    time = ((b[0] >> 1 & 7) << 30 | b[1] << 22 | (b[2] >> 1) << 15 | b[3] << 7 | b[4] >> 1) + ticks
+    fields = [
+        b[0] & 0xF0 | time >> 30 << 1 | 1, time >> 22 & 0xFF, (time >> 15 & 0x7F) << 1 | 1, time >> 7 & 0xFF,
+        (time & 0x7F) << 1 | 1,
+    ]  # fmt: skip
+    return header[:9] + bytes(fields) + header[14:]
