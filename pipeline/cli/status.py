@@ -13,10 +13,11 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from pipeline.cli.quarantine import held, waiting
 from pipeline.domain.deadline import DeadlineChanged
 from pipeline.domain.time import to_rfc3339
 from pipeline.settings import WORKER_PORTS, Settings
-from pipeline.wire import codec, topics
+from pipeline.wire import topics
 from pipeline.wire.reports import Reported
 from pipeline.wire.topics import Topic
 
@@ -88,11 +89,9 @@ def _deadlines(changes: list[DeadlineChanged]) -> dict[str, Any]:
 
 
 async def _stages(settings: Settings) -> list[dict[str, Any]]:
-    from pipeline.adapters.kafka_log import read_topic
     from pipeline.adapters.kafka_topics import progress
 
-    held = await read_topic(settings.kafka, settings.topic(topics.QUARANTINE.name), settings.topic_partitions)
-    quarantined = Counter(codec.decode(topics.QUARANTINE.name, record.value).stage for record in held)
+    quarantined = waiting(await held(settings))
     rows = []
     for stage, (group, read) in STAGES.items():
         names = [settings.topic(topic.name) for topic in read]
@@ -135,7 +134,7 @@ def in_words(found: Mapping[str, Any]) -> list[str]:
         lines.append(f"worker {worker['name']:<7} {'ready' if worker['ready'] else worker['detail'] + remedy}")
     for stage in found["stages"]:
         waiting = f"{stage['lag']} inputs waiting" if stage["lag"] else "nothing waiting"
-        set_aside = f", {stage['quarantined']} quarantined" if stage["quarantined"] else ""
+        set_aside = f", {stage['quarantined']} in quarantine: unbroken quarantine list" if stage["quarantined"] else ""
         lines.append(f"stage  {stage['name']:<11} {waiting}{set_aside}")
     held, due = found["recordings"], found["deadlines"]
     lines.append(

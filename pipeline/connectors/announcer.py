@@ -7,15 +7,17 @@ with the same id, and the stages know it by its number.
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.errors import BrokerUnavailable
+from pipeline.domain.quarantine import Quarantined, QuarantineDecided
 from pipeline.settings import Settings
 from pipeline.wire import topics
 from pipeline.wire.codec import decode, encode, headers, key
@@ -23,6 +25,15 @@ from pipeline.wire.topics import Topic
 
 _REQUEST_TIMEOUT_MS: Final = 15_000
 _PATIENCE_S: Final = 30
+
+
+class Message(NamedTuple):
+    """One record as it is sent; ``partition`` is ``None`` where the key decides."""
+
+    value: bytes | None
+    key: bytes | None
+    headers: list[tuple[str, bytes]]
+    partition: int | None
 
 
 class Announcer:
@@ -44,17 +55,31 @@ class Announcer:
         """Send one annotation."""
         await self.annotations([encode(said)])
 
+    async def decided(self, decision: QuarantineDecided) -> None:
+        """Write down what becomes of an input in quarantine."""
+        await self._send(topics.DECIDED, [encode(decision)])
+
+    async def again(self, item: Quarantined) -> None:
+        """Send an input that was set aside once more: the same bytes, key and headers to the same partition."""
+        kept = [(name, base64.b64decode(raw)) for name, raw in item.headers_base64]
+        await self._wait(
+            item.topic,
+            [Message(_bytes(item.value_base64), _bytes(item.key_base64), kept, item.partition)],
+        )
+
     async def _send(self, topic: Topic, values: Sequence[bytes]) -> None:
-        name = self._settings.topic(topic.name)
+        events = [decode(topic.name, value) for value in values]
+        messages = [
+            Message(value, key(event), list(headers(event)), None) for value, event in zip(values, events, strict=True)
+        ]
+        await self._wait(self._settings.topic(topic.name), messages)
+
+    async def _wait(self, name: str, messages: Sequence[Message]) -> None:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 # Asked first: sending to a topic that does not exist would wait instead of saying so.
                 await self._producer.partitions_for(name)
-                sent = []
-                for value in values:
-                    event = decode(topic.name, value)
-                    sent.append(await self._producer.send(name, value, key=key(event), headers=list(headers(event))))
-                await asyncio.gather(*sent)
+                await asyncio.gather(*[await self._producer.send(name, **message._asdict()) for message in messages])
         except (KafkaError, OSError, TimeoutError) as exc:
             raise BrokerUnavailable(
                 f"a message may not be on the broker, have it running and its topics made (`unbroken topics apply`): "
@@ -84,3 +109,7 @@ async def announcing(settings: Settings) -> AsyncIterator[Announcer]:
         yield Announcer(producer, settings)
     finally:
         await producer.stop()
+
+
+def _bytes(base64_text: str | None) -> bytes | None:
+    return None if base64_text is None else base64.b64decode(base64_text)

@@ -19,7 +19,7 @@ from pipeline.domain.continuity import Judged
 from pipeline.domain.deadline import DeadlineChanged
 from pipeline.domain.landing import SegmentLanded
 from pipeline.domain.probe import SegmentProbed
-from pipeline.domain.quarantine import Quarantined
+from pipeline.domain.quarantine import Quarantined, QuarantineDecided
 from pipeline.domain.stitch import RecordingStitched
 from pipeline.domain.time import WallMs, to_rfc3339
 from pipeline.wire.events import Event, Headers, event_topic
@@ -46,7 +46,8 @@ _ENVELOPE: Final[dict[type[Any], Callable[[Any], _Envelope]]] = {
     RecordingStitched: lambda e: _Envelope("/stages/stitch", (e.source_id, e.recording_id, e.revision)),
     RecordingArchived: lambda e: _Envelope("/stages/archive", (e.source_id, e.recording_id, e.revision), e.archived_at),
     DeadlineChanged: lambda e: _Envelope("/stages/deadline", (e.source_id, e.recording_id, e.state), e.changed_at),
-    Quarantined: lambda e: _Envelope(f"/stages/{e.stage}", (e.stage, e.topic, e.partition, e.offset), e.at),
+    Quarantined: lambda e: _Envelope(f"/stages/{e.stage}", e.place, e.at),
+    QuarantineDecided: lambda e: _Envelope(f"/people/{quote(e.made_by, safe='')}", (*e.place, e.decision, e.at), e.at),
 }
 
 
@@ -70,7 +71,10 @@ def headers(event: Event) -> Headers:
 
 
 def key(event: Event) -> bytes:
-    """The Kafka key: the source's id, so that all of a source is in one order. A quarantined input keeps its own key."""
+    """The Kafka key: the source's id, so that all of a source is in one order. A quarantined input keeps its own key, a
+    decision on it has its place."""
+    if isinstance(event, QuarantineDecided):
+        return str(event.place).encode()
     if isinstance(event, Quarantined):
         return b"" if event.key_base64 is None else base64.b64decode(event.key_base64)
     return (event.landed.source_id if isinstance(event, SegmentProbed) else event.source_id).encode()

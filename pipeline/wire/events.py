@@ -11,7 +11,7 @@ from pipeline.domain.continuity import Judged
 from pipeline.domain.deadline import DeadlineChanged
 from pipeline.domain.landing import SegmentLanded
 from pipeline.domain.probe import SegmentProbed
-from pipeline.domain.quarantine import Quarantined
+from pipeline.domain.quarantine import Quarantined, QuarantineDecided
 from pipeline.domain.stitch import RecordingStitched
 from pipeline.wire import topics
 from pipeline.wire.topics import Topic
@@ -26,6 +26,7 @@ Event: TypeAlias = (
     | RecordingArchived
     | DeadlineChanged
     | Quarantined
+    | QuarantineDecided
 )
 Headers: TypeAlias = tuple[tuple[str, bytes], ...]
 """Kafka headers, in order."""
@@ -40,6 +41,7 @@ TYPES: Final[dict[str, type[Any]]] = {
     topics.ARCHIVED.name: RecordingArchived,
     topics.DEADLINE.name: DeadlineChanged,
     topics.QUARANTINE.name: Quarantined,
+    topics.DECIDED.name: QuarantineDecided,
 }
 _TOPICS: Final[dict[type[Any], Topic]] = {TYPES[topic.name]: topic for topic in topics.DATA}
 

@@ -84,10 +84,13 @@ QUARANTINE: Final = Topic(
     # The bytes of a whole input in base64, which makes three of them four, and its headers.
     max_value_bytes=2 << 20,
 )
+DECIDED: Final = _data(
+    "quarantine.decided.v1", "people -> people: what became of an input that was set aside, and why", days=365
+)
 
 STATEFUL_STAGES: Final = ("continuity", "chain", "stitch", "archive", "deadline")
 STATES: Final = tuple(_state(stage) for stage in STATEFUL_STAGES)
-DATA: Final = (LANDED, PROBED, JUDGED, ANNOTATION, LINK, STITCHED, ARCHIVED, DEADLINE, QUARANTINE)
+DATA: Final = (LANDED, PROBED, JUDGED, ANNOTATION, LINK, STITCHED, ARCHIVED, DEADLINE, QUARANTINE, DECIDED)
 ALL: Final = DATA + STATES
 
 

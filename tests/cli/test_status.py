@@ -46,7 +46,7 @@ def test_what_waits_is_counted_per_stage_and_what_was_missed_is_said() -> None:
 
     text = "\n".join(in_words(busy))
 
-    assert "12 inputs waiting, 2 quarantined" in text
+    assert "12 inputs waiting, 2 in quarantine: unbroken quarantine list" in text
     assert "deadlines missed: 3" in text
     assert "next deadline: none open" in text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import secrets
 import shutil
 import time
 from collections.abc import Sequence
@@ -99,6 +100,41 @@ def test_poisoned_messages_are_quarantined_and_the_good_ones_behind_them_carried
             None if value is None else base64.b64encode(value).decode() for _, value, _ in poison.values()
         ]
     assert all(item["reason"] and item["detail"] for item in kept)
+
+
+def test_what_a_person_decides_about_a_quarantined_input_is_carried_out_and_kept(working: Stand) -> None:
+    source = f"cam-{secrets.token_hex(4)}"
+    asyncio.run(_produce(working, [(source.encode(), b"{ not json", (("x-trace", b"1"),))]))
+    (first,) = _waiting(working, source, 1)
+
+    working.call("quarantine", "release", first, "--because", "the parser was mended", "--by", "wang")
+    (second,) = _waiting(working, source, 1, but=first)
+    working.call("quarantine", "discard", second, "--because", "rubbish of a test", "--by", "wang")
+
+    whole = json.loads(working.call("quarantine", "show", second))
+    listed = {one["input"]: one for one in _listed(working, "--all")}
+    assert (whole["text"], whole["headers"][0]["name"]) == ("{ not json", "x-trace")
+    assert [listed[name]["decided"]["decision"] for name in (first, second)] == ["released", "discarded"]
+    assert not {first, second} & {one["input"] for one in _listed(working)}
+
+
+def _waiting(stand: Stand, source: str, count: int, but: str = "") -> list[str]:
+    """Names of the probe's inputs of *source* that wait for a decision, once there are so many."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        kept = [item for item in asyncio.run(_quarantined(stand, source.encode())) if item["stage"] == "probe"]
+        names = [f"probe/{item['topic']}/{item['partition']}/{item['offset']}" for item in kept]
+        open_now = {one["input"] for one in _listed(stand)}
+        found = [name for name in names if name in open_now and name != but]
+        if len(found) >= count:
+            return found
+        assert time.monotonic() < deadline, f"expected {count} inputs of {source} in quarantine, found {kept}"
+        time.sleep(0.5)
+
+
+def _listed(stand: Stand, *options: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(stand.call("quarantine", "list", "--json", *options, allowed=(0, 1)))
+    return found
 
 
 def test_a_camera_whose_clock_says_1970_is_judged_without_inventing_a_gap(working: Stand, film: Film) -> None:
