@@ -7,10 +7,14 @@ compared; arrival times decide nothing:
 |---|---|---|
 | runs on | within error | one run (the same epoch) |
 | runs on | a hole beyond error | hidden loss: time passed that no file shows, and the stamps do not tell |
+| runs on | an hour ahead, on the quarter | clock step: names in local time, and summer time began |
+| runs on | away and back later | clock step: no time is missing where the stamps fit in on both sides |
 | jumps | a hole beyond error | gap, as exact as the wall clock |
 | jumps | within error | timestamp reset: one run, noted |
 | runs on | back beyond error | clock step |
 | jumps | back beyond error | overlap |
+
+The wall clock is compared after drift is taken off (:mod:`~pipeline.domain.drift` says what is found at which error bar).
 
 Rules: 1. A gap means that all streams are missing; one stream missing while another runs is a partial gap. 2. A hole
 inside a file stays a gap even if another file overlaps it: the overlap stands beside it. 3. An epoch whose offsets grow
@@ -26,19 +30,20 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from pipeline.domain.dates import doubled, said, settled
+from pipeline.domain.drift import LOSS_PPM, Step, Stretch, lead, stretches
 from pipeline.domain.findings import Evidence, Finding
-from pipeline.domain.media import unwrap_33
+from pipeline.domain.media import MPEG_TS_WRAP, unwrap_33
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.time import WallMs
-from pipeline.domain.timeline import TICKS_PER_MS, Epoch, Span, Timeline, reference, wall_ms
+from pipeline.domain.timeline import TICKS_PER_MS, Epoch, Span, Timeline, merge, reference, wall_ms
 
 GapState = Literal["open", "explained", "unexplained"]
 
-_DRIFT_PPM: Final = 500
-"""What cheap recorders' clocks drift by at most (43 s a day); more is worth a note."""
-_LOSS_PPM: Final = 5000
-"""Faster than any clock drifts (3200 ppm is the worst reported): time is being lost bit by bit."""
+_HOUR: Final = 3600 * 1000 * TICKS_PER_MS
+_QUARTER: Final = _HOUR // 4
+"""Summer time begins and ends by an hour; at which instant of UTC depends on the zone, which is whole quarters of an hour."""
 _SHOWN_RANGES: Final = 5
+_ADVANCES: Final = "a wall clock that only advances"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +82,8 @@ class Account:
 
 
 class _Piece(NamedTuple):
-    """A span on the wall: where, how sure, and the raw stamps at its ends where they may continue in another epoch."""
+    """A span on the wall: where, how sure, and its span on the media clock where that is believed; ``stamps`` are the raw
+    ones at its ends where they may continue in another epoch."""
 
     lo: int
     hi: int
@@ -86,9 +92,31 @@ class _Piece(NamedTuple):
     after: int
     epoch: int
     evidence: Evidence
+    media: tuple[int, int] | None
     stamps: tuple[int, int] | None
     files: int
     held: int
+
+    @property
+    def length(self) -> int:
+        lo, hi = self.media or (self.lo, self.hi)
+        return hi - lo
+
+
+class _Clock:
+    """An epoch on the wall: where each of its positions lies by the claims, drift and steps among them."""
+
+    def __init__(self, epoch: Epoch) -> None:
+        self.epoch = epoch
+        self.found: tuple[Stretch, ...] = ()
+        self.steps: tuple[Step, ...] = ()
+        if epoch.ties.kept:
+            self.found, self.steps = stretches(epoch.ties.kept)
+
+    def wall(self, at: int) -> int:
+        """By the anchor alone, which is a claim somebody made, unless the claims do not all follow it."""
+        moves = self.steps or any(stretch.pace.drifts for stretch in self.found)
+        return self.epoch.origin + at + (lead(self.found, at) if moves else self.epoch.anchor.offset)
 
 
 class _Missing(NamedTuple):
@@ -103,25 +131,26 @@ def account(timeline: Timeline, tolerance: Tolerance, previous: Timeline | None 
     between the two is told here."""
     untold = timeline.epochs
     timeline, ruling = settled(timeline)
+    epochs, excursions = _joined(timeline.epochs, tolerance)
+    clocks = [_Clock(epoch) for epoch in epochs]
     pieces: list[_Piece] = []
     holes: list[_Missing] = []
-    findings = list(said(ruling))
+    findings = [*said(ruling), *excursions]
     resets: list[int] = []
     if ruling == "nothing":  # a hole inside a file is there wherever the file lies
         holes = [_Missing(h.wall, h.wall + h.hi - h.lo, e.anchor.error, "media_clock") for e in untold for h in e.holes]
-    for number, epoch in enumerate(timeline.epochs):
-        believed = _believed(epoch)
-        pieces += _pieces(number, epoch)
-        shift = epoch.origin + epoch.anchor.offset
+    for number, clock in enumerate(clocks):
+        epoch, believed = clock.epoch, _believed(clock.epoch)
+        pieces += _pieces(number, clock)
         for hole in epoch.holes:
-            lo = hole.lo + shift if believed else hole.wall
+            lo = clock.wall(hole.lo) if believed else hole.wall
             holes.append(_Missing(lo, lo + hole.hi - hole.lo, epoch.anchor.error, "media_clock"))
         if believed:
-            findings += [*_partial(epoch, tolerance), *_drift(epoch)]
+            findings += [*_partial(clock, tolerance), *_drift(clock)]
         elif epoch.clock != "wall":
             resets += [epoch.origin + epoch.walls[0].lo] * (_files(epoch) - 1)
     pieces.sort()
-    missing, hidden, seen = _between(pieces, timeline.epochs, tolerance, resets)
+    missing, hidden, seen = _between(pieces, clocks, tolerance, resets)
     gaps = _merged([*_leading(pieces, previous, tolerance), *missing, *holes])
     findings += [*seen, *_overlaps(pieces, tolerance), *_numbers(timeline), *_formats(timeline)]
     if resets:
@@ -154,7 +183,7 @@ def _place(finding: Finding) -> tuple[bool, int, str, str, int, int, str, str]:
 
 def extent(timeline: Timeline) -> tuple[int, int] | None:
     """Start and end on the wall clock, in ms; ``None`` if nothing is placed."""
-    pieces = [piece for number, epoch in enumerate(settled(timeline)[0].epochs) for piece in _pieces(number, epoch)]
+    pieces = [piece for epoch in settled(timeline)[0].epochs for piece in _pieces(0, _Clock(epoch))]
     if not pieces:
         return None
     return wall_ms(min(piece.lo for piece in pieces)), wall_ms(max(piece.hi for piece in pieces))
@@ -167,8 +196,8 @@ def _believed(epoch: Epoch) -> bool:
     return epoch.clock != "wall" and not _restarts(epoch)
 
 
-def _pieces(number: int, epoch: Epoch) -> Iterator[_Piece]:
-    return _exact_pieces(number, epoch) if _believed(epoch) else _wall_pieces(number, epoch)
+def _pieces(number: int, clock: _Clock) -> Iterator[_Piece]:
+    return _exact_pieces(number, clock) if _believed(clock.epoch) else _wall_pieces(number, clock.epoch)
 
 
 def _restarts(epoch: Epoch) -> bool:
@@ -192,20 +221,21 @@ def _files(epoch: Epoch) -> int:
     return sum(span.files for span in epoch.walls)
 
 
-def _exact_pieces(number: int, epoch: Epoch) -> Iterator[_Piece]:
-    shift = epoch.origin + epoch.anchor.offset
+def _exact_pieces(number: int, clock: _Clock) -> Iterator[_Piece]:
+    epoch = clock.epoch
     doubt = max(epoch.anchor.error, min(epoch.offsets.before, epoch.offsets.after))
     evidence: Evidence = "media_clock" if epoch.clock == "ts" else "identity"
     for span in epoch.streams[reference(epoch.streams)]:
         stamps = (epoch.origin + span.lo, epoch.origin + span.hi) if epoch.clock == "ts" else None
         yield _Piece(
-            span.lo + shift,
-            span.hi + shift,
+            clock.wall(span.lo),
+            clock.wall(span.hi),
             epoch.anchor.error,
             doubt,
             doubt,
             number,
             evidence,
+            (span.lo, span.hi),
             stamps,
             span.files,
             span.held,
@@ -217,15 +247,44 @@ def _wall_pieces(number: int, epoch: Epoch) -> Iterator[_Piece]:
     for lo, hi, before, after, files, held in spans:
         error = max(before, after)
         yield _Piece(
-            lo + epoch.origin, hi + epoch.origin, error, before, after, number, "wall_clock", None, files, held
+            lo + epoch.origin, hi + epoch.origin, error, before, after, number, "wall_clock", None, None, files, held
         )
+
+
+def _joined(epochs: Sequence[Epoch], tolerance: Tolerance) -> tuple[list[Epoch], list[Finding]]:
+    """The epochs, where one whose stamps fit a hole of another on both sides is put into it: for so long the wall clock was
+    set otherwise, and it came back."""
+    joined, found = list(epochs), []
+    while fit := next(_fits(joined, tolerance.across_files_ms * TICKS_PER_MS), None):
+        around, within, turns = fit
+        clock, spans = _Clock(around), within.streams[reference(within.streams)]
+        starts, ends = (within.origin + at for at in (spans[0].lo, spans[-1].hi))
+        lo, hi = (clock.wall(at + turns - around.origin) for at in (starts, ends))
+        found.append(_excursion(starts + within.anchor.offset - lo, lo, hi))
+        whole = merge(around, within, turns)
+        whole = whole._replace(offsets=around.offsets, anchor=around.anchor, ties=around.ties)
+        joined = [whole if epoch is around else epoch for epoch in joined if epoch is not within]
+    return joined, found
+
+
+def _fits(epochs: Sequence[Epoch], slack: int) -> Iterator[tuple[Epoch, Epoch, int]]:
+    """An epoch, another whose stamps fill a hole of it from side to side, and by how much those move to lie there."""
+    running = [epoch for epoch in epochs if epoch.clock == "ts" and _believed(epoch)]
+    for around, within in itertools.permutations(running, 2):
+        inner = within.streams[reference(within.streams)]
+        starts, ends = within.origin + inner[0].lo, within.origin + inner[-1].hi
+        for before, after in itertools.pairwise(around.streams[reference(around.streams)]):
+            lo, hi = around.origin + before.hi, around.origin + after.lo
+            turns = (lo - starts + MPEG_TS_WRAP // 2) // MPEG_TS_WRAP * MPEG_TS_WRAP
+            if abs(starts + turns - lo) <= slack and abs(ends + turns - hi) <= slack:
+                yield around, within, turns
 
 
 # Between pieces.
 
 
 def _between(
-    pieces: Sequence[_Piece], epochs: Sequence[Epoch], tolerance: Tolerance, resets: list[int]
+    pieces: Sequence[_Piece], clocks: Sequence[_Clock], tolerance: Tolerance, resets: list[int]
 ) -> tuple[list[_Missing], list[_Missing], list[Finding]]:
     """What is missing between neighbours, what passed unseen, and what else is odd between epochs. Places where stamps
     start anew are added to *resets*."""
@@ -236,20 +295,21 @@ def _between(
         step = piece.lo - previous.hi
         error = max(previous.error, piece.error)
         if previous.epoch == piece.epoch:
-            exact = [(piece.lo - step, piece.lo)]
-            if piece.evidence != "wall_clock":
-                exact = _missing_in_all(epochs[piece.epoch], previous.hi, piece.lo, tolerance)
+            exact = [(previous.hi, piece.lo)]
+            if previous.media and piece.media:
+                exact = _missing_in_all(clocks[piece.epoch], previous.media[1], piece.media[0], tolerance)
             missing += [_Missing(lo, hi, error, piece.evidence) for lo, hi in exact]
             continue
         doubt = previous.after + piece.before
         runs_on = _runs_on(previous, piece, tolerance)
         if step > doubt and runs_on:
             hidden.append(_Missing(previous.hi, piece.lo, error, "wall_clock"))
-            found.append(_hidden_loss(previous.hi, piece.lo))
+            set_ahead = _is_summer_time(step, doubt, previous)
+            found.append((_set_ahead if set_ahead else _hidden_loss)(previous.hi, piece.lo))
         elif step > doubt:
             missing.append(_Missing(previous.hi, piece.lo, error, "wall_clock"))
         elif step < -doubt and runs_on:
-            found.append(_clock_step(previous.hi, piece.lo))
+            found.append(_clock_step(previous.hi, piece.lo, doubt))
         elif step < -doubt:
             found.append(_overlap(piece.lo, min(previous.hi, piece.hi)))
         elif previous.evidence != "wall_clock" and piece.evidence != "wall_clock":
@@ -259,7 +319,9 @@ def _between(
 
 def _leading(pieces: Sequence[_Piece], previous: Timeline | None, tolerance: Tolerance) -> list[_Missing]:
     """What is missing between the end of *previous* and the first piece: by the media clock if it runs through both."""
-    before = [piece for epoch in (settled(previous)[0].epochs if previous else ()) for piece in _pieces(-1, epoch)]
+    before = [
+        piece for epoch in (settled(previous)[0].epochs if previous else ()) for piece in _pieces(-1, _Clock(epoch))
+    ]
     if not before or not pieces:
         return []
     last, first = max(before, key=lambda piece: piece.hi), pieces[0]
@@ -287,47 +349,57 @@ def _runs_on(previous: _Piece, piece: _Piece, tolerance: Tolerance) -> bool:
     return abs(unwrap_33(piece.stamps[0] - previous.stamps[1])) <= tolerance.across_files_ms * TICKS_PER_MS
 
 
-def _missing_in_all(epoch: Epoch, lo: int, hi: int, tolerance: Tolerance) -> list[tuple[int, int]]:
-    """The parts of ``lo`` to ``hi`` (wall) that no other stream covers either, beyond the tolerance."""
-    shift = epoch.origin + epoch.anchor.offset
+def _is_summer_time(step: int, doubt: int, previous: _Piece) -> bool:
+    """Whether names in local time would move so: by an hour, and a full quarter of an hour lies in the last file."""
+    if abs(abs(step) - _HOUR) > doubt:
+        return False
+    file = previous.length // max(previous.files, 1)
+    return (previous.hi + doubt) // _QUARTER > (previous.hi - file - doubt) // _QUARTER
+
+
+def _missing_in_all(clock: _Clock, lo: int, hi: int, tolerance: Tolerance) -> list[tuple[int, int]]:
+    """The parts of ``lo`` to ``hi`` (of the media clock) that no other stream covers either, beyond the tolerance; on the
+    wall, as long as the media clock says."""
+    streams = clock.epoch.streams
     parts = [(lo, hi)]
-    for name, spans in epoch.streams.items():
-        if name != reference(epoch.streams):
-            parts = [left for part in parts for left in _uncovered(part, spans, shift, tolerance)]
-    return parts
+    for name, spans in streams.items():
+        if name != reference(streams):
+            parts = [left for part in parts for left in _uncovered(part, spans, tolerance)]
+    return [(clock.wall(a), clock.wall(a) + b - a) for a, b in parts]
 
 
-def _uncovered(part: tuple[int, int], spans: Sequence[Span], shift: int, tolerance: Tolerance) -> list[tuple[int, int]]:
+def _uncovered(part: tuple[int, int], spans: Sequence[Span], tolerance: Tolerance) -> list[tuple[int, int]]:
     slack = tolerance.across_files_ms * TICKS_PER_MS
     lo, hi = part
     left = []
     for span in spans:
-        start, end = max(part[0], span.lo + shift), min(part[1], span.hi + shift)
+        start, end = max(part[0], span.lo), min(part[1], span.hi)
         if end - start > slack:
             left.append((lo, start))
             lo = end
     return [(a, b) for a, b in [*left, (lo, hi)] if b - a > slack or (a, b) == part]
 
 
-def _partial(epoch: Epoch, tolerance: Tolerance) -> Iterator[Finding]:
+def _partial(clock: _Clock, tolerance: Tolerance) -> Iterator[Finding]:
     """Each stream's holes in which another stream runs."""
     slack = tolerance.across_files_ms * TICKS_PER_MS
-    shift = epoch.origin + epoch.anchor.offset
-    for index, (name, spans) in enumerate(sorted(epoch.streams.items(), key=lambda item: item[0], reverse=True)):
+    streams = clock.epoch.streams
+    for index, (name, spans) in enumerate(sorted(streams.items(), key=lambda item: item[0], reverse=True)):
         for before, after in itertools.pairwise(spans):
-            for other, theirs in epoch.streams.items():
+            for other, theirs in streams.items():
                 for span in theirs if other != name else ():
                     lo, hi = max(before.hi, span.lo), min(after.lo, span.hi)
                     if hi - lo > slack:
+                        at = clock.wall(lo)
                         yield _finding(
                             "partial_gap", "degradation", "media_clock", f"{name} and {other}", f"{other} alone",
-                            lo + shift, hi + shift, stream=index,
+                            at, at + hi - lo, stream=index,
                         )  # fmt: skip
 
 
 def _overlaps(pieces: Sequence[_Piece], tolerance: Tolerance) -> Iterator[Finding]:
     for piece in pieces:
-        doubled = piece.held - (piece.hi - piece.lo)
+        doubled = piece.held - piece.length
         slack = (
             piece.before + piece.after if piece.evidence == "wall_clock" else tolerance.across_files_ms * TICKS_PER_MS
         )
@@ -344,21 +416,42 @@ def _overlaps(pieces: Sequence[_Piece], tolerance: Tolerance) -> Iterator[Findin
             )
 
 
-def _drift(epoch: Epoch) -> Iterator[Finding]:
-    spread = _spread(epoch)
-    if not epoch.walls or spread <= 0:
+def _drift(clock: _Clock) -> Iterator[Finding]:
+    """What the claims within one epoch say against its media clock."""
+    epoch = clock.epoch
+    if _spread(epoch) > 0 and _is_useless(epoch) and any(map(doubled, epoch.walls)):
+        lo, hi = epoch.walls[0].lo + epoch.origin, epoch.walls[-1].hi + epoch.origin
+        found = f"files that lie within each other by it, off by {_seconds(_spread(epoch))} or more while stamps run on"
+        yield _finding("clock_step", "note", "wall_clock", _ADVANCES, found, lo, hi)
         return
-    lo, hi = epoch.walls[0].lo + epoch.origin, epoch.walls[-1].hi + epoch.origin
-    if _is_useless(epoch) and any(map(doubled, epoch.walls)):
-        found = f"files that lie within each other by it, off by {_seconds(spread)} or more while stamps run on"
-        yield _finding("clock_step", "note", "wall_clock", "a wall clock that only advances", found, lo, hi)
-        return
-    ppm = spread * 1_000_000 // max(hi - lo, 1)
-    if ppm > _LOSS_PPM:
-        found = f"the media clock falls behind the wall clock by {_seconds(spread)} or more, bit by bit"
-        yield _finding("hidden_loss", "degradation", "wall_clock", "as much media as time", found, lo, hi)
-    elif ppm > _DRIFT_PPM:
-        yield _finding("clock_drift", "note", "wall_clock", f"at most {_DRIFT_PPM} ppm", f"at least {ppm} ppm", lo, hi)
+    for stretch in clock.found:
+        pace, length = stretch.pace, stretch.last - stretch.first
+        if pace.drifts and length:
+            lo, hi = clock.wall(stretch.first), clock.wall(stretch.last)
+            moved = abs(round(pace.slope * length))
+            if pace.least * 1_000_000 > LOSS_PPM:
+                found = f"the media clock falls behind the wall clock by {_seconds(moved)}, bit by bit"
+                yield _finding(
+                    "hidden_loss", "degradation", "wall_clock", "as much media as time", found, lo, hi, moved
+                )
+            else:
+                who = "falls behind" if pace.slope > 0 else "runs ahead of"
+                found = (
+                    f"{pace.ppm:+d} ppm, give or take {pace.error_ppm}: it {who} the wall clock by {_seconds(moved)}"
+                )
+                yield _finding(
+                    "clock_drift", "note", "wall_clock", "a media clock that keeps time", found, lo, hi, moved
+                )
+    for step in clock.steps:
+        lo, hi = sorted((clock.wall(step.lo), clock.wall(step.hi)))
+        if step.size > 0:
+            found = f"stamps that run on while the wall clock moved {_seconds(step.size)} ahead, somewhere in this time"
+            yield _finding(
+                "hidden_loss", "degradation", "wall_clock", "as much media as time", found, lo, hi, step.size
+            )
+        else:
+            found = f"a step back by {_seconds(-step.size)} while stamps run on, somewhere in this time"
+            yield _finding("clock_step", "note", "wall_clock", _ADVANCES, found, lo, hi, -step.size)
 
 
 def _numbers(timeline: Timeline) -> Iterator[Finding]:
@@ -398,9 +491,21 @@ def _hidden_loss(lo: int, hi: int) -> Finding:
     return _finding("hidden_loss", "degradation", "wall_clock", "as much media as time", found, lo, hi)
 
 
-def _clock_step(lo: int, hi: int) -> Finding:
-    found = f"a step back by {_seconds(lo - hi)} while stamps run on"
-    return _finding("clock_step", "note", "wall_clock", "a wall clock that only advances", found, hi, lo)
+def _clock_step(lo: int, hi: int, doubt: int) -> Finding:
+    hour = "; an hour, as when summer time ends" if abs(lo - hi - _HOUR) <= doubt else ""
+    found = f"a step back by {_seconds(lo - hi)} while stamps run on{hour}"
+    return _finding("clock_step", "note", "wall_clock", _ADVANCES, found, hi, lo)
+
+
+def _set_ahead(lo: int, hi: int) -> Finding:
+    found = f"a step ahead by {_seconds(hi - lo)} while stamps run on; an hour, as when summer time begins"
+    return _finding("clock_step", "note", "wall_clock", "a wall clock that runs evenly", found, lo, hi)
+
+
+def _excursion(away: int, lo: int, hi: int) -> Finding:
+    where = "ahead" if away > 0 else "behind"
+    found = f"{_seconds(abs(away))} {where} for {_seconds(hi - lo)} and back, while stamps run on"
+    return _finding("clock_step", "note", "wall_clock", "a wall clock that runs evenly", found, lo, hi, abs(away))
 
 
 def _overlap(lo: int, hi: int) -> Finding:
@@ -427,8 +532,12 @@ def _finding(
     found: str,
     lo: int,
     hi: int | None,
+    size: int | None = None,
     stream: int | None = None,
 ) -> Finding:
+    """*size*: what moved, where it is not the time from *lo* to *hi*."""
+    if size is None and hi is not None:
+        size = hi - lo
     return Finding(
         kind=kind,
         level=level,
@@ -436,7 +545,7 @@ def _finding(
         expected=expected,
         found=found,
         stream=stream,
-        size_ms=None if hi is None else (hi - lo) // TICKS_PER_MS,
+        size_ms=None if size is None else size // TICKS_PER_MS,
         wall_start=wall_ms(lo),
         wall_end=None if hi is None else wall_ms(hi),
     )

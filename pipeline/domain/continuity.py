@@ -41,6 +41,7 @@ from pipeline.domain.recording import (
     tell,
 )
 from pipeline.domain.time import WallMs
+from pipeline.domain.timeline import at_rest
 
 __all__ = [
     "Gap", "GapState", "Judged", "JudgedSegment", "Recording", "RecordingEnded", "Run", "SourceState", "Verdict",
@@ -343,6 +344,7 @@ def _close(state: SourceState, name: str, reason: EndReason, policy: Policy) -> 
     state, items = _say(state, RecordingId(name), [ended])
     complete = recording.segments >= (recording.expected or 0)
     closed = recording._replace(
+        timeline=at_rest(recording.timeline),
         revision=ended.revision,
         reason=reason,
         pending=None if complete else recording.pending,

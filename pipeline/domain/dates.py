@@ -18,13 +18,13 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal, TypeVar
 
+from pipeline.domain.drift import Tie
 from pipeline.domain.findings import Finding
 from pipeline.domain.media import MPEG_TS_WRAP
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.time import WallMs
 from pipeline.domain.timeline import (
     TICKS_PER_MS,
-    Anchor,
     Epoch,
     Hole,
     Span,
@@ -126,7 +126,7 @@ def _unrolled(epoch: Epoch) -> Epoch:
     }
     holes = tuple(sorted(hole._replace(lo=hole.lo + by, hi=hole.hi + by) for hole, by in _turned(epoch.holes, cut)))
     latest = max(span.hi for span in streams[reference(streams)])
-    anchor = Anchor(epoch.anchor.error, 0, epoch.walls[-1].hi - latest)
+    anchor = Tie(epoch.anchor.error, 0, epoch.walls[-1].hi - latest)
     return epoch._replace(streams=streams, holes=holes, anchor=anchor)
 
 

@@ -12,7 +12,8 @@ A segment's position comes from the strongest evidence it has:
    alone and where stamps alone put the file (:mod:`pipeline.domain.dates` decides when all have come).
 5. Nothing: a segment without a usable claim is counted and not placed, and no gap is claimed around it.
 
-One clock's segments form an :class:`Epoch`. Within it each stream keeps *spans*: unions of segments whose reaches touch. A
+One clock's segments form an :class:`Epoch`; how far a poor clock drifts during a file is added to its claim's error bar, so that
+long files do not look like another clock each. Within it each stream keeps *spans*: unions of segments whose reaches touch. A
 reach is half the tolerance on either side (or a claim's own error bar, if that is wider), a property of the segment alone;
 so what touches does not depend on the order of arrival, and spans are exact. The state grows with the number of
 interruptions, not of segments.
@@ -27,6 +28,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
+from pipeline.domain.drift import MOST_PPM, NO_TIES, Tie, Ties, rested, tied
 from pipeline.domain.media import MPEG_TS_WRAP
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import SegmentProbed, StreamFacts
@@ -62,28 +64,22 @@ class Hole(NamedTuple):
     wall: int
 
 
-class Anchor(NamedTuple):
-    """What ties an epoch to the wall clock: its least uncertain, then earliest claim. ``offset``: wall minus position."""
-
-    error: int
-    at: int
-    offset: int
-
-
 class Epoch(NamedTuple):
     """The segments on one clock. Positions in ``streams``, ``walls``, ``holes`` and ``anchor`` are relative to ``origin``.
 
-    ``clock``: ``wall``, ``ts`` or ``mtxi:<stream id>``. ``offsets``: the range of offsets seen, with reach. ``walls``: the
-    same segments where their claims alone would put them.
+    ``clock``: ``wall``, ``ts`` or ``mtxi:<stream id>``. ``offsets``: the range of offsets seen, with reach. ``anchor``: the
+    surest, then earliest claim, which ties the epoch to the wall clock. ``walls``: the same segments where their claims alone
+    would put them. ``ties``: claims by which the two clocks are compared.
     """
 
     clock: str
     origin: int
     offsets: Span
-    anchor: Anchor
+    anchor: Tie
     streams: Mapping[str, tuple[Span, ...]]
     walls: tuple[Span, ...] = ()
     holes: tuple[Hole, ...] = ()
+    ties: Ties = NO_TIES
 
 
 _NONE: Final[Mapping[str, Any]] = {}
@@ -219,14 +215,20 @@ def insert(timeline: Timeline, probed: SegmentProbed, tolerance: Tolerance) -> t
     if same:
         first, turn = same[0]
         arrival = _arrival(first, new, turn, placed.length)
-        joined = _merge(first, new, turn)
+        joined = merge(first, new, turn)
         for epoch, shift in same[1:]:  # the new segment's claim lies between clocks that looked apart
-            joined = _merge(joined, epoch, turn - shift)
+            joined = merge(joined, epoch, turn - shift)
     epochs = tuple(sorted((joined, *others), key=lambda epoch: (epoch.origin + epoch.anchor.offset, epoch.clock)))
     timeline = timeline._replace(epochs=epochs)
     if len(epochs) > MAX_EPOCHS:
         timeline = _believe_walls(timeline)
     return timeline, arrival
+
+
+def at_rest(timeline: Timeline) -> Timeline:
+    """What need be remembered of an ended recording."""
+    epochs = tuple(epoch._replace(ties=rested(epoch.ties)) for epoch in timeline.epochs)
+    return timeline if epochs == timeline.epochs else timeline._replace(epochs=epochs)
 
 
 # Positions.
@@ -256,19 +258,21 @@ def _epoch_of(placed: Placed, tolerance: Tolerance) -> Epoch:
     """The epoch of one segment alone."""
     doubt = max(tolerance.wall_clock_ms * TICKS_PER_MS // 2, placed.error)
     reach = doubt if placed.clock == "wall" else tolerance.across_files_ms * TICKS_PER_MS // 2
+    drift = placed.length * MOST_PPM // 2_000_000  # two files' claims are as far apart as half of both together
     whole = (("all", 0, placed.length),)
     extents = whole if placed.clock == "wall" else placed.streams
     wall = placed.at + placed.offset
     return Epoch(
         clock=placed.clock,
         origin=placed.at,
-        offsets=Span(placed.offset, placed.offset, doubt, doubt),
-        anchor=Anchor(placed.error, 0, placed.offset),
+        offsets=Span(placed.offset, placed.offset, doubt + drift, doubt + drift),
+        anchor=Tie(placed.error, 0, placed.offset),
         streams={name: _pieces(lo, hi, placed.holes, reach) for name, lo, hi in extents},
         walls=()
         if placed.clock == "wall"
         else _shifted(_pieces(0, placed.length, placed.holes, doubt), wall - placed.at),
         holes=tuple(sorted(Hole(lo, hi, wall + lo) for lo, hi in placed.holes)),
+        ties=NO_TIES if placed.clock == "wall" else Ties(kept=(Tie(doubt, 0, placed.offset),)),
     )
 
 
@@ -301,22 +305,26 @@ def _same_clock(epoch: Epoch, new: Epoch) -> int | None:
     return turn if touches else None
 
 
-def _merge(epoch: Epoch, new: Epoch, shift: int) -> Epoch:
+def merge(epoch: Epoch, new: Epoch, shift: int) -> Epoch:
     """*epoch* with *new* in it, whose positions move by *shift* and whose offsets by its opposite."""
     move = new.origin + shift - epoch.origin
     streams = dict(epoch.streams)
     for name, spans in new.streams.items():
         streams[name] = union(streams.get(name, ()), _shifted(spans, move))
-    anchor = new.anchor._replace(at=new.anchor.at + move, offset=new.anchor.offset - shift)
+
+    def moved(tie: Tie) -> Tie:
+        return Tie(tie.error, tie.at + move, tie.offset - shift)
+
     holes = epoch.holes
     if new.holes:
         holes = tuple(sorted({*holes, *(Hole(hole.lo + move, hole.hi + move, hole.wall) for hole in new.holes)}))
     return epoch._replace(
         offsets=union((epoch.offsets,), _shifted((new.offsets,), -shift))[0],
-        anchor=min(epoch.anchor, anchor),
+        anchor=min(epoch.anchor, moved(new.anchor)),
         streams=streams,
         walls=union(epoch.walls, _shifted(new.walls, new.origin - epoch.origin)),
         holes=holes,
+        ties=tied(epoch.ties, new.ties._replace(kept=tuple(map(moved, new.ties.kept))), epoch.origin),
     )
 
 
@@ -331,12 +339,12 @@ def _believe_walls(timeline: Timeline) -> Timeline:
                 for hole in epoch.holes
             )
         )
-        anchor = Anchor(epoch.anchor.error, 0, 0)
+        anchor = Tie(epoch.anchor.error, 0, 0)
         offsets = Span(0, 0, 0, 0)
         plain = Epoch(
             clock="wall", origin=epoch.origin, offsets=offsets, anchor=anchor, streams={"all": spans}, holes=holes
         )
-        merged = plain if merged is None else _merge(merged, plain, 0)
+        merged = plain if merged is None else merge(merged, plain, 0)
     return timeline._replace(epochs=(merged,) if merged else (), wall_only=True)
 
 
@@ -407,8 +415,10 @@ def _note_date(timeline: Timeline, placed: Placed, tolerance: Tolerance) -> Time
     if placed.clock != "ts":
         return timeline
     at = placed.at % MPEG_TS_WRAP
-    alone = _epoch_of(placed._replace(at=at, offset=wall - at), tolerance)._replace(offsets=Span(0, 0, 0, 0))
-    return timeline._replace(stamped=_merge(timeline.stamped, alone, 0) if timeline.stamped else alone)
+    alone = _epoch_of(placed._replace(at=at, offset=wall - at), tolerance)._replace(
+        offsets=Span(0, 0, 0, 0), ties=NO_TIES
+    )
+    return timeline._replace(stamped=merge(timeline.stamped, alone, 0) if timeline.stamped else alone)
 
 
 def _note_formats(timeline: Timeline, streams: tuple[StreamFacts, ...], wall: int) -> Timeline:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pipeline.domain.account import Account, account, extent, in_order, ranges
+from pipeline.domain.media import MPEG_TS_WRAP
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import SegmentProbed, StreamFacts
+from pipeline.domain.time import WallMs
 from pipeline.domain.timeline import MAX_EPOCHS, Timeline, insert
 from tests.builders import PTS0, SEGMENT_MS, T0, audio, claimed, facts, hole, mp4, mtxi, probed, video
 
@@ -110,6 +112,150 @@ def test_a_clock_that_drifts_is_noted() -> None:
     found = told(*[at(number, 0, number * 20) for number in range(360)])
 
     assert kinds(found) == [("clock_drift", "note")]
+
+
+HOUR_MS = 3_600_000
+
+
+def named(number: int, media_ms: int, wall_ms: int, length_ms: int = 600_000) -> SegmentProbed:
+    """File *number* of a day of ten-minute files, with a name in whole seconds."""
+    first = (PTS0 + (number * length_ms + media_ms) * 90) % MPEG_TS_WRAP
+    at = T0 + number * length_ms + media_ms + wall_ms
+    return probed(
+        number,
+        facts(video(first, length_ms)),
+        claimed_start=claimed(at - at % 1000),
+        received_at=WallMs(T0 + 2 * 86_400_000),
+    )
+
+
+@pytest.mark.parametrize("ppm", [-500, -100, 100, 500])
+def test_a_day_of_drift_is_noted_in_ppm_and_nothing_is_lost(ppm: int) -> None:
+    found = told(*[named(number, 0, number * 600 * ppm // 1000) for number in range(144)])
+
+    assert (gaps(found), kinds(found)) == ([], [("clock_drift", "note")])
+    assert found.findings[0].found.startswith(f"{ppm:+d}"[:2])
+    assert abs((found.findings[0].size_ms or 0) - abs(ppm) * 864 // 10) < 3000
+
+
+def test_a_day_of_a_steady_clock_says_nothing_of_drift() -> None:
+    assert told(*[named(number, 0, number % 7 * 150) for number in range(144)]).findings == ()
+
+
+@pytest.mark.parametrize("length_ms", [HOUR_MS, 2 * HOUR_MS])
+def test_long_files_of_a_drifting_clock_are_one_run(length_ms: int) -> None:
+    found = told(*[named(number, 0, number * length_ms // 2000, length_ms) for number in range(24)])
+
+    assert (gaps(found), kinds(found), len(found.runs)) == ([], [("clock_drift", "note")], 1)
+
+
+@pytest.mark.parametrize("ppm", [-500, 0, 500])
+@pytest.mark.parametrize("cut_ms", [4_000, 10_000, 181_000])
+def test_a_restamped_cut_is_found_within_any_drift(ppm: int, cut_ms: int) -> None:
+    found = told(
+        *[named(number, 0, number * 600 * ppm // 1000 + (cut_ms if number >= 70 else 0)) for number in range(144)]
+    )
+
+    assert gaps(found) == []
+    assert ("hidden_loss", "degradation") in kinds(found)
+    (loss,) = [finding for finding in found.findings if finding.kind == "hidden_loss"]
+    assert abs((loss.size_ms or 0) - cut_ms) <= 2000
+    assert (loss.wall_start or 0) <= T0 + 70 * 600_000 + 45_000
+    assert (loss.wall_end or 0) >= T0 + 70 * 600_000 - 45_000
+
+
+def test_a_real_gap_after_hours_of_drift_keeps_its_size() -> None:
+    """Placed by its first claim alone, the camera's last file before the restart would end 43 s late and hide the gap."""
+    before = [named(number, 0, -number * 300) for number in range(143)]
+    again = probed(
+        143,
+        facts(video(PTS0 + 7, 600_000)),
+        claimed_start=claimed(T0 + 143 * 600_000 - 42_900 + 20_000),
+        received_at=WallMs(T0 + 2 * 86_400_000),
+    )
+
+    found = told(*before, again)
+
+    ((_, size, evidence),) = gaps(found)
+    assert (abs(size - 20_000) <= 2000, evidence) == (True, "wall_clock")
+
+
+def test_a_gap_on_one_drifting_clock_is_exact() -> None:
+    found = told(*[named(number, 0, number * 300) for number in range(144) if number not in (90, 91)])
+
+    assert [(size, evidence) for _, size, evidence in gaps(found)] == [(1_200_000, "media_clock")]
+
+
+def test_a_clock_set_ahead_and_back_hides_nothing_and_invents_no_gap() -> None:
+    found = told(*[at(number, 0, 30_000 if 5 <= number < 9 else 0) for number in range(14)])
+
+    assert (gaps(found), kinds(found), len(found.runs)) == ([], [("clock_step", "note")], 1)
+    assert "30.000 s ahead for 40.000 s and back" in found.findings[0].found
+
+
+def test_stamps_that_lie_in_a_hole_without_filling_it_leave_a_gap() -> None:
+    found = told(*[at(number, 0, 30_000 if number == 5 else 0) for number in range(9) if number != 6])
+
+    assert [size for _, size, _ in gaps(found)] == [20_000]
+
+
+def test_summer_time_begins_in_names_of_local_time() -> None:
+    late = [named(number, 0, HOUR_MS if number >= 12 else 0) for number in range(24)]
+
+    found = told(*late)
+
+    assert (gaps(found), kinds(found)) == ([], [("clock_step", "note")])
+    assert "summer time begins" in found.findings[0].found
+    assert sum(run.end - run.start for run in found.runs) == 24 * 600_000
+
+
+def test_summer_time_ends_in_names_of_local_time() -> None:
+    found = told(*[named(number, 0, -HOUR_MS if number >= 12 else 0) for number in range(24)])
+
+    assert (gaps(found), kinds(found)) == ([], [("clock_step", "note")])
+    assert "summer time ends" in found.findings[0].found
+
+
+def test_the_hour_that_comes_twice_when_summer_time_ends_is_no_gap() -> None:
+    """Read in the zone, both hours are taken for the first; afterwards the names are right again."""
+    found = told(*[named(number, 0, -HOUR_MS if 12 <= number < 18 else 0) for number in range(30)])
+
+    assert (gaps(found), kinds(found), len(found.runs)) == ([], [("clock_step", "note")], 1)
+
+
+def test_an_hour_cut_out_within_the_quarter_is_a_hidden_loss() -> None:
+    found = told(*[at(number, 0, HOUR_MS if number >= 40 else 0) for number in range(60)])
+
+    assert kinds(found) == [("hidden_loss", "degradation")]
+
+
+def test_a_leap_second_is_within_every_error_bar() -> None:
+    assert told(*[named(number, 0, 1000 if number >= 12 else 0) for number in range(24)]).findings == ()
+
+
+def test_two_cameras_in_one_folder_overlap_and_lose_nothing() -> None:
+    other = [
+        probed(100 + n, facts(video(900_000_000 + n * LENGTH)), claimed_start=claimed(T0 + n * SEGMENT_MS + 3000))
+        for n in range(12)
+    ]
+
+    found = told(*[at(number, 0, 0) for number in range(12)], *other)
+
+    assert (gaps(found), kinds(found)) == ([], [("overlap", "note")])
+
+
+def test_a_recorders_clock_that_steps_within_one_identity_is_seen() -> None:
+    found = told(*[mtxi(n, claimed_start=claimed(T0 + n * SEGMENT_MS + (30_000 if n >= 20 else 0))) for n in range(40)])
+
+    assert kinds(found) == [("hidden_loss", "degradation")]
+
+
+def test_a_recorder_that_restarts_at_once_is_a_reset_and_no_gap() -> None:
+    again = mtxi(0, "8c6d", claimed_start=claimed(T0 + 2 * SEGMENT_MS + 300), received_at=WallMs(T0 + 60_000))
+
+    found = told(mtxi(0), mtxi(1), again)
+
+    assert (gaps(found), kinds(found)) == ([], [("timestamp_reset", "note")])
 
 
 def test_short_files_that_restart_their_stamps_are_read_by_the_wall_clock() -> None:
