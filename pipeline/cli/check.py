@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import tzinfo
 from importlib.metadata import version
 from pathlib import Path
@@ -24,10 +24,10 @@ from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.media_pool import MediaPool
 from pipeline.cli import check_page
 from pipeline.cli import intake as words
-from pipeline.cli.check_read import Reader, named_media
+from pipeline.cli.check_groups import Group, groups
+from pipeline.cli.check_read import Reader
 from pipeline.cli.check_screen import report, screen
 from pipeline.cli.check_words import WORDS, Language
-from pipeline.connectors.folder import Candidate, discover
 from pipeline.connectors.names import PROFILES, Profile, text_of
 from pipeline.domain.check import Checked, FileRead, Unread, check, exit_code
 from pipeline.domain.identity import SourceKind
@@ -38,16 +38,6 @@ _READ_TIMEOUT_S: Final = 120
 _READ_MEMORY_BYTES: Final = 1 << 30
 """Limits of the process that reads a media file: those a worker starts with."""
 _MAX_JOBS: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Files that are one recording. ``given``: a person named them one by one. ``kept``: said to be without media if it is."""
-
-    name: str
-    candidates: list[Candidate]
-    given: bool = False
-    kept: bool = False
 
 
 def _language(text: str) -> str:
@@ -63,7 +53,11 @@ def register(app: typer.Typer) -> None:
 
 def check_(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="A folder is a recording; several files are one together.")
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="A folder is a recording; several files are one together; a list (.m3u8) is what it names.",
+        ),
     ],
     each: Annotated[bool, typer.Option("--each", help="Judge every file alone.")] = False,
     recursive: Annotated[
@@ -90,13 +84,13 @@ def check_(
     read; 2 wrong usage.
     """
     rules = load_policy(policy)
-    groups = list(_groups(paths, each=each, recursive=recursive))
-    candidates = {candidate.path for group in groups for candidate in group.candidates}
-    if page is not None and (why := check_page.refused(page, candidates)):
+    found = list(groups(paths, each=each, recursive=recursive, zone=ZoneInfo(zone)))
+    lying_there = {path for group in found for path in group.paths}
+    if page is not None and (why := check_page.refused(page, lying_there)):
         raise typer.BadParameter(why, param_hint="--report")
     source_kind = cast(SourceKind, kind)  # the option's own check
     results, passed_over = asyncio.run(
-        _check_all(groups, rules, source_kind, PROFILES[profile], ZoneInfo(zone), jobs, as_json)
+        _check_all(found, rules, source_kind, PROFILES[profile], ZoneInfo(zone), jobs, as_json)
     )
     if as_json:
         typer.echo(json.dumps(report(results, passed_over, rules), ensure_ascii=False, indent=1))
@@ -124,49 +118,11 @@ def _write(path: Path, pieces: Iterator[str]) -> None:
     typer.echo(f"page: {text_of(path)}", err=True)
 
 
-# Which files are one recording.
-
-
-def _groups(paths: Sequence[Path], *, each: bool, recursive: bool) -> Iterator[_Group]:
-    loose: dict[Path, Candidate] = {}
-    for path in paths:
-        found = list(discover([path]))
-        if not _is_folder(path):
-            loose |= {candidate.path: candidate for candidate in found}
-            continue
-        root = path.resolve()
-        mine = [one for one in found if recursive or one.path.parent == root or one.path == root]
-        below = sum(named_media(one.path) for one in found) - sum(named_media(one.path) for one in mine)
-        if below:
-            typer.echo(f"{text_of(path)}: media in folders below it is not looked at ({below}); -r does", err=True)
-        folders: dict[Path, list[Candidate]] = {} if recursive else {root: []}
-        for one in mine:
-            folders.setdefault(one.path.parent if one.path != root else root, []).append(one)
-        for folder, inside in folders.items():
-            name = text_of((path if path.name not in ("", "..") else Path(root.name)) / folder.relative_to(root))
-            if each:
-                yield from (_Group(text_of(Path(name) / one.path.name), [one]) for one in inside)
-            else:
-                yield _Group(name, inside, kept=not recursive)
-    if each:
-        yield from (_Group(one.name, [one], given=True) for one in loose.values())
-    elif loose:
-        names = [one.name for one in loose.values()]
-        yield _Group(names[0] if len(names) == 1 else f"{len(names)} files", list(loose.values()), given=True)
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
-
-
 # Reading.
 
 
 async def _check_all(
-    groups: Sequence[_Group],
+    groups: Sequence[Group],
     policy: Policy,
     kind: SourceKind,
     profile: Profile,
@@ -182,23 +138,30 @@ async def _check_all(
         with _progress(groups, quiet) as on_bytes:
             reader = Reader(pool, policy.tolerance[kind], profile, zone, asyncio.Semaphore(jobs), on_bytes)
             for group in groups:
-                ends = await asyncio.gather(*(reader.read(one, group.given) for one in group.candidates))
-                files = [end for end in ends if isinstance(end, FileRead)]
-                unread = [end for end in ends if isinstance(end, Unread)]
+                ends = await asyncio.gather(
+                    *(reader.read(one, group.given, group.inits.get(one.path)) for one in group.candidates)
+                )
+                named = list(zip(group.candidates, ends, strict=True))
+                files = {
+                    one.path: replace(end, opaque=group.opaque.get(one.path))
+                    for one, end in named
+                    if isinstance(end, FileRead)
+                }
+                unread = [*group.unread, *(end for end in ends if isinstance(end, Unread))]
                 passed_over += [
-                    Unread(one.name, end)
-                    for one, end in zip(group.candidates, ends, strict=True)
-                    if isinstance(end, str)
+                    *group.passed_over,
+                    *(Unread(one.name, end) for one, end in named if isinstance(end, str)),
                 ]
                 if files or unread or group.kept:
-                    results.append(check(group.name, files, unread, kind, SystemClock().now(), policy))
+                    now, listings = SystemClock().now(), group.listings(files)
+                    results.append(check(group.name, list(files.values()), unread, kind, now, policy, listings))
     finally:
         pool.close()
     return results, passed_over
 
 
 @contextmanager
-def _progress(groups: Sequence[_Group], quiet: bool) -> Iterator[Callable[[int], None]]:
+def _progress(groups: Sequence[Group], quiet: bool) -> Iterator[Callable[[int], None]]:
     """A callback for bytes that were read; a bar when a person is watching."""
     console = Console(stderr=True)
     if quiet or not console.is_terminal:

@@ -45,8 +45,9 @@ class Reader:
     places: asyncio.Semaphore
     on_bytes: Callable[[int], None]
 
-    async def read(self, candidate: Candidate, given: bool) -> FileRead | Unread | str:
-        """A file read; or unread, with what to do; or why it is no media. *given*: a person named it."""
+    async def read(self, candidate: Candidate, given: bool, init: Path | None = None) -> FileRead | Unread | str:
+        """A file read; or unread, with what to do; or why it is no media. *given*: a person named it. *init*: what describes
+        it, where it does not itself."""
         path, name = candidate.path, text_of(candidate.path.name) or candidate.name
         if candidate.stamp is None:
             reason = candidate.refused or "not found"
@@ -57,7 +58,7 @@ class Reader:
                     return why
                 if candidate.stamp.size_bytes == 0:
                     return Unread(name, _EMPTY)
-                examined = await self.pool.examine(path, self.tolerance, self.on_bytes)
+                examined = await self.pool.examine(path, self.tolerance, self.on_bytes, init)
             except OSError as exc:
                 return Unread(name, _REASONS.get(exc.errno or 0) or f"cannot be read: {exc.strerror or exc}")
         if examined.digested.sha256 is None or FileStamp.of(examined.digested.found) != candidate.stamp:

@@ -21,6 +21,9 @@ MEDIA: Final = frozenset(
     [
         "mp4",
         "m4v",
+        "m4s",
+        "cmfv",
+        "cmfa",
         "mov",
         "qt",
         "ts",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
@@ -23,11 +23,12 @@ from pipeline.domain.dates import Ruling, place, settled
 from pipeline.domain.findings import LEVEL_ORDER, Evidence, Finding, FindingKind, Level
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind
 from pipeline.domain.landing import ObjectRef, SegmentLanded
+from pipeline.domain.listing import Listing, followed, ranks, remarks, times
 from pipeline.domain.policy import Policy, Tolerance
 from pipeline.domain.probe import MediaFacts, SegmentProbed
 from pipeline.domain.recording import JudgedSegment, RecordingEnded, Verdict
 from pipeline.domain.time import ClaimedTime, ClockOrigin, WallMs
-from pipeline.domain.timeline import claim_of, locate
+from pipeline.domain.timeline import claim_of, locate, running_stamp
 
 _HERE: Final = "check"
 _RECORDING: Final = RecordingId("check")
@@ -37,7 +38,8 @@ _IMPOSSIBLE: Final = frozenset({"overlap", "clock_step", "timestamp_reset"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRead:
-    """One file as it was read: the digest and facts of its bytes, and what its name, place and date claim."""
+    """One file as it was read: the digest and facts of its bytes, and what its name, place and date claim. ``opaque``: why
+    it can hold media although nothing in it can be read. ``said``: what a list beside it says of it."""
 
     name: str
     sha256: Sha256
@@ -46,6 +48,8 @@ class FileRead:
     start: ClaimedTime | None = None
     sequence: int | None = None
     run: str | None = None
+    opaque: str | None = None
+    said: tuple[Finding, ...] = ()
 
 
 UntestedWhy = Literal[
@@ -129,9 +133,16 @@ class Checked:
 
 
 def check(
-    name: str, files: Sequence[FileRead], unread: Sequence[Unread], kind: SourceKind, now: WallMs, policy: Policy
+    name: str,
+    files: Sequence[FileRead],
+    unread: Sequence[Unread],
+    kind: SourceKind,
+    now: WallMs,
+    policy: Policy,
+    listings: Sequence[Listing] = (),
 ) -> Checked:
-    """Judge *files* as one recording called *name*. *unread*: what lay beside them and could not be read."""
+    """Judge *files* as one recording called *name*. *unread*: what lay beside them and could not be read. *listings*: lists
+    that name files of it."""
     if not files:
         return Checked(
             name=name,
@@ -143,9 +154,13 @@ def check(
             not_tested=tuple(_unread(unread)) or (Untested("no_media"),),
             unread=tuple(unread),
         )
-    first, _, _ = _fold(files, kind, now, policy)
-    order = sorted(zip(first, files, strict=True), key=lambda pair: (pair[0].start is None, pair[0].start or 0))
-    ordered = [file for _, file in order]
+    stamps = {file.sha256: at for file in files if (at := running_stamp(file.facts)) is not None}
+    starts = times(listings, stamps)
+    files = [_claimed(file, starts, listings) for file in files]
+    first, told, _ = _fold(files, kind, now, policy)
+    ordered = _in_order(files, first, ranks(listings))
+    if listings:
+        ordered = _told(ordered, files, first, told, listings, policy.tolerance[kind])
     segments, ended, ruling = _fold(ordered, kind, now, policy)
     named = tuple(zip([file.name for file in ordered], segments, strict=True))
     tolerance = policy.tolerance[kind]
@@ -154,9 +169,9 @@ def check(
         verdict=ended.verdict,
         ended=ended,
         files=named,
-        observations=tuple(_observations(ended, named)),
+        observations=tuple(_observations(ended, named, followed(listings))),
         bases=tuple(_bases(ended, segments, ruling)),
-        not_tested=(*_unread(unread), *_not_tested(ended, named, tolerance, ruling)),
+        not_tested=(*_unread(unread), *_not_tested(ended, named, tolerance, ruling), *_unsaid(listings)),
         unread=tuple(unread),
     )
 
@@ -192,6 +207,70 @@ def covered_cells(runs: Sequence[Run], start: int, end: int, width: int) -> tupl
             cells[number] = False
             number += 1
     return tuple(cells)
+
+
+# What lists say, and the order of the files.
+
+
+def _claimed(file: FileRead, starts: Mapping[Sha256, ClaimedTime], listings: Sequence[Listing]) -> FileRead:
+    """*file* with the time a list states: before its name's if a person gave the list, else after it."""
+    facts, start = file.facts, file.start
+    if file.opaque is not None and facts.media == "unreadable":
+        facts = replace(facts, media="timed", findings=(_opaque(file.opaque),))
+    claim = starts.get(file.sha256)
+    if claim is not None:
+        given = any(listing.given for listing in listings)
+        own = (start,) if given and start is not None and start.origin != "file_system" else ()
+        facts = replace(facts, clocks=(*facts.clocks, claim, *own))
+        start = claim if given else start
+    return replace(file, facts=facts, start=start)
+
+
+def _opaque(reason: str) -> Finding:
+    return Finding(kind="not_testable", level="note", evidence="none", expected="media that can be read", found=reason)
+
+
+def _in_order(
+    files: Sequence[FileRead], segments: Sequence[JudgedSegment], listed: Mapping[Sha256, int]
+) -> list[FileRead]:
+    """*files* by their place in time. Numbers, a recorder's or a list's, order those that a wall clock or nothing places."""
+    pairs = sorted(zip(segments, files, strict=True), key=lambda pair: (pair[0].start is None, pair[0].start or 0))
+    numbered: dict[str | None, list[tuple[int, int]]] = {}
+    for at, (segment, file) in enumerate(pairs):
+        number = file.sequence if file.sequence is not None else listed.get(file.sha256)
+        placed = locate(segment.probed)
+        if number is not None and (placed is None or placed.clock == "wall"):
+            run = f"numbers of {file.run or ''}" if file.sequence is not None else None
+            numbered.setdefault(run, []).append((at, number))
+    ordered = [file for _, file in pairs]
+    for places in numbered.values():
+        by_number = sorted(places, key=lambda place: (place[1], place[0]))
+        for (at, _), (taken, _) in zip(places, by_number, strict=True):
+            ordered[at] = pairs[taken][1]
+    return ordered
+
+
+def _told(
+    ordered: Sequence[FileRead],
+    files: Sequence[FileRead],
+    segments: Sequence[JudgedSegment],
+    ended: RecordingEnded,
+    listings: Sequence[Listing],
+    tolerance: Tolerance,
+) -> list[FileRead]:
+    """Each file with what lists say of it, held against *segments* and *ended*, the files' own account."""
+    placed = {file.sha256: segment for file, segment in zip(files, segments, strict=True) if not segment.duplicate}
+    said: dict[Sha256, tuple[Finding, ...]] = {}
+    for file, finding in remarks(listings, placed, ended.gaps, tolerance):
+        said[file] = (*said.get(file, ()), finding)
+    return [replace(file, said=said.pop(file.sha256, ())) for file in ordered]
+
+
+def _unsaid(listings: Sequence[Listing]) -> Iterator[Untested]:
+    """What a list leaves open."""
+    for listing in listings:
+        for reason in listing.open_ends:
+            yield Untested("unread", (listing.name,), reason=reason)
 
 
 # The pipeline's own judgement.
@@ -237,7 +316,8 @@ def _segment(file: FileRead, number: int, kind: SourceKind, now: WallMs) -> Segm
         run=file.run,
         claimed_start=file.start,
     )
-    return SegmentProbed(landed=landed, facts=file.facts, observed_sha256=file.sha256, probe_version=_HERE)
+    facts = replace(file.facts, findings=(*file.facts.findings, *file.said))
+    return SegmentProbed(landed=landed, facts=facts, observed_sha256=file.sha256, probe_version=_HERE)
 
 
 def _end(count: int, now: WallMs) -> Annotation:
@@ -255,8 +335,10 @@ def _end(count: int, now: WallMs) -> Annotation:
 # Names for what was found.
 
 
-def _observations(ended: RecordingEnded, files: Sequence[tuple[str, JudgedSegment]]) -> list[Observation]:
-    """Gaps and findings in timeline order, those without a place last."""
+def _observations(
+    ended: RecordingEnded, files: Sequence[tuple[str, JudgedSegment]], pairs: Mapping[tuple[Sha256, Sha256], str]
+) -> list[Observation]:
+    """Gaps and findings in timeline order, those without a place last. *pairs*: files a list has one after the other."""
     names: dict[str, str] = {}
     copies: dict[str, list[str]] = {}
     for name, segment in files:
@@ -266,11 +348,14 @@ def _observations(ended: RecordingEnded, files: Sequence[tuple[str, JudgedSegmen
         else:
             names[digest] = name
     places = _places(files)
-    found = [_of_gap(gap, ended, places) for gap in ended.gaps]
+    listed = {(names.get(before), names.get(after)): name for (before, after), name in pairs.items()}
+    found = [_of_gap(gap, ended, places, listed) for gap in ended.gaps]
     for finding in ended.findings:
         file, after = names.get(finding.segment or ""), names.get(finding.previous or "")
         if finding.kind == "duplicate" and copies.get(finding.segment or ""):
             file, after = copies[finding.segment or ""].pop(0), file
+        elif finding.segment == finding.previous:  # it lies behind the last file
+            file = None
         found.append(_of_finding(finding, ended, file, after))
     return sorted(found, key=lambda item: (item.start is None, item.start or 0))
 
@@ -285,26 +370,32 @@ class _Place(NamedTuple):
 
 
 def _places(files: Sequence[tuple[str, JudgedSegment]]) -> list[_Place]:
-    placed = [(seg.start, seg.end, name) for name, seg in files if seg.start is not None and seg.end is not None]
+    placed = sorted((seg.start, seg.end, name) for name, seg in files if seg.start is not None and seg.end is not None)
     latest = itertools.accumulate(((end, name) for _, end, name in placed), max)
     return [_Place(start, name, *last) for (start, _, name), last in zip(placed, latest, strict=True)]
 
 
-def _of_gap(gap: Gap, ended: RecordingEnded, places: Sequence[_Place]) -> Observation:
-    """*places* in the order of their starts. The middle of a gap is the last to be off by an error bar."""
+def _of_gap(
+    gap: Gap, ended: RecordingEnded, places: Sequence[_Place], listed: Mapping[tuple[str | None, str | None], str]
+) -> Observation:
+    """*places* in the order of their starts. The middle of a gap is the last to be off by an error bar. *listed*: the list
+    that has two files one after the other."""
     middle = (gap.start + gap.end) // 2
     number = bisect.bisect_left(places, middle, key=lambda place: place.start)
     before = places[number - 1] if number else None
     inside = before is not None and before.latest > middle
     behind = places[number].name if number < len(places) else None
+    file = before.latest_name if before and inside else behind
+    after = before.latest_name if before and not inside else None
+    claimed = listed.get((after, file))
     return Observation(
         kind="gap",
         level="interruption",
         evidence=gap.evidence,
-        expected="media that runs on",
+        expected="media that runs on" + (f", as {claimed} has it" if claimed else ""),
         found=f"{_seconds(gap.size_ms)} missing",
-        file=before.latest_name if before and inside else behind,
-        after=before.latest_name if before and not inside else None,
+        file=file,
+        after=after,
         stream=None,
         start=gap.start,
         end=gap.end,

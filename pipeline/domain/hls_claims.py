@@ -5,8 +5,8 @@ begins (EXT-X-PROGRAM-DATE-TIME), how long it is (EXTINF), that something is mis
 format does not simply go on (EXT-X-DISCONTINUITY). The rules:
 
 1. A time without an offset is of the site's zone. An entry without a time of its own continues its neighbour's by the
-   lengths between them, as the draft has clients do it (4.4.4.6), and its error bar grows with their rounding; never
-   across a discontinuity, where nobody says how much time passed.
+   lengths between them, as the draft has clients do it (4.4.4.6), and its error bar grows with their rounding. Behind a
+   discontinuity such a time is a guess: nobody says how much time passed there.
 2. Only names inside the list's own folder are names of files: addresses, absolute paths and ways out of it are not.
 3. A list is a stranger's text. It is read in one pass, in time that grows with its length alone; lines and lists beyond
    any recorder's are passed over and said to be.
@@ -51,7 +51,7 @@ class Length(NamedTuple):
 
 class Entry(NamedTuple):
     """One line of the list and what stands before it. ``number``: its media sequence number. ``starts``: when it is said to
-    begin. ``gap``: said to be missing. ``announced``: a discontinuity is said to lie before it. ``init``: the file that
+    begin; ``stated``: in so many words; ``guessed``: that follows from a time before a discontinuity. ``gap``: said to be missing. ``announced``: a discontinuity is said to lie before it. ``init``: the file that
     describes it. ``ranged``: it is a part of its file. ``cipher``: how the whole file is encrypted."""
 
     uri: str
@@ -63,6 +63,8 @@ class Entry(NamedTuple):
     init: str | None = None
     ranged: bool = False
     cipher: str | None = None
+    stated: bool = False
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,16 @@ class Playlist:
     variants: tuple[str, ...] = ()
     ended: bool = False
     faults: tuple[str, ...] = ()
+
+    @property
+    def open_ends(self) -> tuple[str, ...]:
+        """What it does not tell of the recording, for people."""
+        found = list(self.faults)
+        if self.entries and self.entries[0].number > 0:
+            found.append(f"it begins with number {self.entries[0].number}: what came before is not in it")
+        if not self.ended:
+            found.append("it does not say that it ended (EXT-X-ENDLIST): more may have followed")
+        return tuple(found)
 
 
 def read(data: bytes, zone: tzinfo) -> Playlist:
@@ -172,6 +184,7 @@ class _Reading:
                 self.init,
                 self.ranged,
                 self.cipher,
+                stated=self.starts is not None,
             )
         )
         self.number += 1
@@ -281,9 +294,12 @@ def _continued(entries: Sequence[Entry]) -> list[Entry]:
     """*entries* with the times that follow from the last one stated; before the first, from that."""
     forward: list[Entry] = []
     clock: _Clock | None = None
+    guessed = False
     for entry in entries:
-        clock = _stated(entry) or (None if entry.announced else clock)
-        forward.append(_at(entry, clock))
+        stated = _stated(entry)
+        guessed = stated is None and (guessed or entry.announced)
+        clock = stated or clock
+        forward.append(_at(entry, clock)._replace(guessed=guessed and clock is not None))
         clock = _moved(clock, entry.length, 1)
     backward: list[Entry] = []
     clock = None

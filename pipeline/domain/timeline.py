@@ -31,7 +31,7 @@ from typing import Any, Final, NamedTuple
 from pipeline.domain.drift import MOST_PPM, NO_TIES, Tie, Ties, rested, tied
 from pipeline.domain.media import MPEG_TS_WRAP
 from pipeline.domain.policy import Tolerance
-from pipeline.domain.probe import SegmentProbed, StreamFacts
+from pipeline.domain.probe import MediaFacts, SegmentProbed, StreamFacts
 from pipeline.domain.time import MAX_WALL_MS, ClaimedTime, WallMs
 
 TICKS_PER_MS: Final = 90
@@ -165,6 +165,12 @@ def _length_ms(probed: SegmentProbed) -> int:
 def has_stamps(probed: SegmentProbed) -> bool:
     """Whether any stream of the file has usable time stamps."""
     return any(stream.first_ticks is not None for stream in probed.facts.streams if stream.kind != "other")
+
+
+def running_stamp(facts: MediaFacts) -> int | None:
+    """The stamp of the first picture (or sample), at 90 kHz, of a file whose stamps run on from file to file."""
+    extents = {name: lo for name, lo, _ in _extents(facts.streams)}
+    return extents[reference(extents)] if extents and facts.container == "mpegts" else None
 
 
 def locate(probed: SegmentProbed) -> Placed | None:

@@ -269,7 +269,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_judged(
     data = film.read_bytes()
     film.write_bytes({"longer": data + data, "shorter": data[:-188], "touched": data}[change])
     os.utime(film, (1, 1))
-    monkeypatch.setattr("pipeline.cli.check.discover", lambda _paths: found_files)
+    monkeypatch.setattr("pipeline.cli.check_groups.discover", lambda _paths: found_files)
 
     code, found = checked(film)
 

@@ -95,12 +95,13 @@ def test_entries_before_the_first_time_and_beside_a_discontinuity() -> None:
     found = listed(
         "#EXTINF:2.0,", "before.ts",
         "#EXT-X-PROGRAM-DATE-TIME:2026-11-24T08:00:02.000Z", "#EXTINF:2.0,", "dated.ts",
-        "#EXT-X-DISCONTINUITY", "#EXTINF:2.0,", "unknown.ts",
+        "#EXT-X-DISCONTINUITY", "#EXTINF:2.0,", "guessed.ts",
         "#EXT-X-DISCONTINUITY", "#EXT-X-PROGRAM-DATE-TIME:2026-11-24T09:00:00.000Z", "#EXTINF:2.0,", "later.ts",
     )  # fmt: skip
 
     starts = [entry.starts and entry.starts.at - EIGHT for entry in found.entries]
-    assert starts == [0, 2000, None, 3_600_000]
+    assert starts == [0, 2000, 4000, 3_600_000]
+    assert [entry.guessed for entry in found.entries] == [False, False, True, False]
     assert [entry.announced for entry in found.entries] == [False, False, True, True]
 
 
