@@ -35,6 +35,7 @@ demo: up  ## the main job on footage made on the spot, with what it found
 test: install  ## every test, on real services; the stack is left as it was found
 	@was_up=0; $(PY) -m infra.native status >/dev/null 2>&1 && was_up=1; \
 	trap '[ $$was_up = 1 ] || $(PY) -m infra.native down >/dev/null' EXIT; \
+	$(PY) -m infra.native install tests; \
 	$(PY) -m infra.native up && $(LOCAL) $(PY) -m pytest
 
 lint: install  ## style, types, layers

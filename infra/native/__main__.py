@@ -3,7 +3,7 @@
 up [SERVICE...]   install what is missing, start, wait until ready (ceph-mon ceph-osd radosgw kafka prometheus alertmanager)
 down              end everything `up` started
 status [--json]   a line per service; exit 1 when one is down
-install           install what is missing, start nothing
+install [tests]   install what is missing, start nothing; tests: what only they need, a browser
 env               the variables of infra/local.env for this stack, to be sourced
 
 UNBROKEN_STATE: folder of all state (default .unbroken). UNBROKEN_PORT_OFFSET: added to every port, for a second stack
@@ -167,6 +167,9 @@ def _command(layout: Layout, arguments: list[str]) -> int:
             return status(layout, bool(rest))
         case ["install"]:
             print(f"installed {' '.join(packages.install()) or 'nothing: all programs are here'}")
+        case ["install", "tests"]:
+            if installed := packages.install_for_tests():
+                print(f"installed {' '.join(installed)}")
         case ["env"]:
             print("\n".join(f"{name}={value}" for name, value in layout.environment().items()))
         case _:

@@ -1,4 +1,4 @@
-"""Programs the stack needs: found, installed with apt, or named with the command that installs them."""
+"""Programs the stack and the tests need: found, installed with apt, or named with the command that installs them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ NEEDED = {
     "prometheus-alertmanager": "prometheus-alertmanager",
     "ffmpeg": "ffmpeg",
 }
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+"""What the tests of pages can look with; nothing else needs one."""
+_BROWSER = "chromium"
+_HAN_FONT = "fonts-wqy-zenhei"
+"""Chinese letters in 7 MB."""
+_HAN_FONTS = ("*[Cc][Jj][Kk]*", "*wqy*", "*Han*Sans*", "*arphic*")
 JAVA_LEAST = 17
 _JAVAS = ("openjdk-17-jre-headless", "openjdk-21-jre-headless", "openjdk-25-jre-headless")
 """Distributions carry one or two of these; the first that apt knows is taken."""
@@ -53,9 +59,7 @@ def install() -> list[str]:
     packages = missing()
     if not packages and java():
         return []
-    if shutil.which("apt-get") is None:
-        wanted = [*packages, *([] if java() else [f"a Java {JAVA_LEAST} or newer"])]
-        raise StackError(f"missing programs; install these with your package manager: {', '.join(wanted)}")
+    _apt_or_name([*packages, *([] if java() else [f"a Java {JAVA_LEAST} or newer"])])
     prefix = _privilege([*packages, *([] if java() else _JAVAS[:1])])
     with _services_stay_down(prefix):
         _apt(prefix, "update", "-qq")
@@ -65,9 +69,38 @@ def install() -> list[str]:
     return packages
 
 
+def browser() -> str | None:
+    """A browser for the tests of pages."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+def install_for_tests() -> list[str]:
+    """Install what only the tests need and is missing: a browser, and Chinese letters for it; as :func:`install`."""
+    letters = any(any(Path("/usr/share/fonts").rglob(pattern)) for pattern in _HAN_FONTS)
+    packages = [*([] if browser() else [_BROWSER]), *([] if letters else [_HAN_FONT])]
+    if not packages:
+        return []
+    _apt_or_name(packages)
+    prefix = _privilege(packages)
+    _apt(prefix, "update", "-qq")
+    if _BROWSER in packages and not _offered(_BROWSER):  # Ubuntu has it as a snap alone, which containers cannot run
+        raise StackError(f"no {_BROWSER} is among this system's packages; put one of {', '.join(BROWSERS)} on PATH")
+    _apt(prefix, "install", "-y", "-qq", "--no-install-recommends", *packages)
+    return packages
+
+
+def _apt_or_name(packages: Sequence[str]) -> None:
+    if shutil.which("apt-get") is None:
+        raise StackError(f"missing programs; install these with your package manager: {', '.join(packages)}")
+
+
+def _offered(package: str) -> bool:
+    return subprocess.run(["apt-cache", "show", package], capture_output=True, check=False).returncode == 0
+
+
 def _java_package() -> str:
     for package in _JAVAS:
-        if subprocess.run(["apt-cache", "show", package], capture_output=True, check=False).returncode == 0:
+        if _offered(package):
             return package
     raise StackError(f"no Java {JAVA_LEAST} or newer is among this system's packages; install one and put it on PATH")
 
