@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import av
 import av.container
@@ -63,10 +63,15 @@ class _Column:
     bytes_to_ticks: Fraction | None = None
 
 
-def read(path: Path, reader: str = "pyav") -> FileReading:
-    """All streams of the file at *path*. Raises ``MediaUnreadable`` with libavformat's reason, ``MemoryError``."""
+def read(source: Path | BinaryIO, reader: str = "pyav") -> FileReading:
+    """All streams of one file. Raises ``MediaUnreadable`` with libavformat's reason, ``MemoryError``."""
     try:
-        container = av.open(f"file:{path}", metadata_errors="replace", options=dict(_OPTIONS))
+        container = av.open(
+            f"file:{source}" if isinstance(source, Path) else source,
+            "r",
+            metadata_errors="replace",
+            options=dict(_OPTIONS),
+        )
     except MemoryError:
         raise
     except (av.FFmpegError, IndexError, ValueError, EOFError, OSError, AttributeError) as exc:

@@ -4,8 +4,10 @@ Streams are paired by kind and order; sound and picture only. The first reading 
 second is asked as a witness. What two correct readers may tell apart, and the tolerance for it:
 
 * ends: 2 ms and 2 ticks of either time base (Matroska rounds to a millisecond, edit lists to the movie's time scale);
-  one frame of picture, because a frame that the end of the file cuts is passed on by one reader and not by another; three
-  of sound, because encoders prime their decoders with up to three frames, which one reader counts and another drops;
+  one frame of picture, because a frame that the end of the file cuts is passed on by one reader and not by another (such
+  a frame may show as much later as pictures are reordered); three of sound, because encoders prime their decoders with up to three frames, which one reader counts and another drops;
+* a picture moved whole by no more than its reordering: libavformat delays fragments with negative composition offsets by
+  the deepest of them, the standard (ISO/IEC 14496-12 8.8.8) does not;
 * holes: what one reader calls a hole must be one to the other at half the policy's limits, so that a hole right at the
   limit is no quarrel; a rest longer than the policy's limit is one;
 * packets: as many as the ends may differ by. Uncompressed sound is cut into packets anywhere and not counted.
@@ -45,11 +47,23 @@ def compare(reading: FileReading, witness: FileReading, tolerance: Tolerance) ->
                     _Side(witness, theirs, reading.container, tolerance),
                     tolerance,
                 )
-            elif ours is not None:
-                found.append(_quarrel(witness, "no such stream", reading, f"a stream of {kind}", ours.index))
-            elif theirs is not None:
-                found.append(_quarrel(witness, f"a stream of {kind}", reading, "no such stream", None))
+            elif ours is not None or theirs is not None:
+                there, lacking = f"a stream of {kind}", "no such stream"
+                expected, seen = (lacking, there) if theirs is None else (there, lacking)
+                index = ours.index if ours is not None else None
+                found.append(_quarrel(f"{expected} ({witness.reader})", f"{seen} ({reading.reader})", index))
     return tuple(found)
+
+
+def unread(reading: FileReading, witness: str, reason: str) -> Finding:
+    """*witness* could not read at all what *reading* is of. Many readers give a cut file up: then it is a note."""
+    packets = sum(stream.packets for stream in reading.streams)
+    return _quarrel(
+        f"unreadable: {reason} ({witness})",
+        f"{packets} packets ({reading.reader})",
+        None,
+        "note" if reading.truncation else "degradation",
+    )
 
 
 class _Side:
@@ -75,6 +89,11 @@ class _Side:
     def rounding(self) -> Fraction:
         return _ROUNDING_S + self._base.seconds(_ROUNDING_TICKS)
 
+    @property
+    def reordered(self) -> int:
+        """Pictures that decoding order and presentation order are apart by."""
+        return self.stream.reorder_frames
+
     def _spans(self, walk: Walk) -> Spans:
         return [(_us(self._base.seconds(start)), _us(self._base.seconds(end))) for start, end in walk.holes]
 
@@ -84,10 +103,12 @@ def _streams(reading: FileReading, kind: StreamKind) -> list[StreamReading]:
 
 
 def _of_a_stream(ours: _Side, theirs: _Side, tolerance: Tolerance) -> Iterator[Finding]:
-    free = _FREE_FRAMES[ours.stream.kind]
-    slack = max(ours.rounding, theirs.rounding) + free * max(ours.frame, theirs.frame)
-    apart = len(ours.ends) != len(theirs.ends) or any(
-        abs(a - b) > slack for a, b in zip(ours.ends, theirs.ends, strict=True)
+    free, frame = _FREE_FRAMES[ours.stream.kind], max(ours.frame, theirs.frame)
+    slack = max(ours.rounding, theirs.rounding) + free * frame
+    cut = (ours.reordered if ours.reading.truncation or theirs.reading.truncation else 0) * frame
+    apart = len(ours.ends) != len(theirs.ends) or (
+        any(abs(b - a) > limit for a, b, limit in zip(ours.ends, theirs.ends, (slack, slack + cut), strict=False))
+        and not _moved_whole(ours, theirs)
     )
     if apart:
         yield _about(ours, theirs, _extent(theirs), _extent(ours))
@@ -97,6 +118,13 @@ def _of_a_stream(ours: _Side, theirs: _Side, tolerance: Tolerance) -> Iterator[F
     counted = not ours.stream.codec.startswith("pcm_")
     if counted and abs(ours.stream.packets - theirs.stream.packets) > free:
         yield _about(ours, theirs, f"{theirs.stream.packets} packets", f"{ours.stream.packets} packets", "note")
+
+
+def _moved_whole(ours: _Side, theirs: _Side) -> bool:
+    """Whether both ends are apart by the same, and by no more than pictures are reordered."""
+    first, last = (b - a for a, b in zip(ours.ends, theirs.ends, strict=True))
+    rounding = max(ours.rounding, theirs.rounding)
+    return abs(first - last) <= rounding and abs(first) <= ours.reordered * max(ours.frame, theirs.frame) + rounding
 
 
 def _unseen(holes: Spans, suspected: Spans, tolerance: Tolerance) -> bool:
@@ -113,24 +141,14 @@ def _lacking(side: _Side) -> str:
 
 
 def _about(ours: _Side, theirs: _Side, expected: str, found: str, level: Level = "degradation") -> Finding:
-    return _quarrel(theirs.reading, expected, ours.reading, found, ours.stream.index, level)
+    return _quarrel(
+        f"{expected} ({theirs.reading.reader})", f"{found} ({ours.reading.reader})", ours.stream.index, level
+    )
 
 
-def _quarrel(
-    witness: FileReading,
-    expected: str,
-    reading: FileReading,
-    found: str,
-    stream: int | None,
-    level: Level = "degradation",
-) -> Finding:
+def _quarrel(expected: str, found: str, stream: int | None, level: Level = "degradation") -> Finding:
     return Finding(
-        kind="reader_disagreement",
-        level=level,
-        evidence="bytes",
-        expected=f"{expected} ({witness.reader})",
-        found=f"{found} ({reading.reader})",
-        stream=stream,
+        kind="reader_disagreement", level=level, evidence="bytes", expected=expected, found=found, stream=stream
     )
 
 

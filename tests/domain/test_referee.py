@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline.domain.policy import Tolerance
-from pipeline.domain.reading import FileReading, StreamReading
-from pipeline.domain.referee import compare
+from pipeline.domain.reading import FileReading, StreamReading, Truncation
+from pipeline.domain.referee import compare, unread
 from tests.domain.test_reading import FRAME, SOUND, frames, sound, stream, without
 
 TOLERANCE = Tolerance(in_file_ms=250, in_file_intervals=3, across_files_ms=500, wall_clock_ms=2000)
@@ -45,6 +45,38 @@ def test_sound_that_only_primes_the_decoder_is_free(primed: int, levels: list[st
     ours, theirs = read(sound(frames(468, SOUND))), read(sound(frames(468 + primed, SOUND, -primed * SOUND)))
 
     assert [level for level, _, _ in quarrels(ours, theirs)] == levels
+
+
+@pytest.mark.parametrize(("moved", "levels"), [(2, []), (3, []), (4, ["degradation"])])
+def test_a_picture_moved_whole_within_its_reordering_is_free(moved: int, levels: list[str]) -> None:
+    ours = read(stream(frames(250), reorder_frames=3))
+    theirs = read(stream(frames(250, start=moved * FRAME), reorder_frames=3))
+
+    assert [level for level, _, _ in quarrels(ours, theirs)] == levels
+
+
+def test_a_picture_longer_by_its_reordering_is_not_moved_but_longer() -> None:
+    ours, theirs = read(stream(frames(250), reorder_frames=3)), read(stream(frames(253), reorder_frames=3))
+
+    assert [level for level, _, _ in quarrels(ours, theirs)] == ["degradation"]
+
+
+@pytest.mark.parametrize(("more", "levels"), [(3, []), (4, []), (5, ["degradation"])])
+def test_the_picture_that_the_end_cuts_may_show_late(more: int, levels: list[str]) -> None:
+    cut = Truncation(expected="the whole box mdat", found="9 bytes of it missing")
+    ours = read(stream(frames(250), reorder_frames=3), truncation=cut)
+    theirs = read(stream([*frames(250), (249 + more) * FRAME], reorder_frames=3))
+
+    assert [level for level, _, _ in quarrels(ours, theirs)] == levels
+
+
+def test_a_witness_that_cannot_read_is_a_quarrel_and_of_a_cut_file_a_note() -> None:
+    whole = read(stream(frames(250)))
+    cut = replace(whole, truncation=Truncation(expected="the whole box mdat", found="9 bytes of it missing"))
+
+    assert unread(whole, "pyav", "invalid data").level == "degradation"
+    assert unread(cut, "pyav", "invalid data").level == "note"
+    assert unread(whole, "pyav", "invalid data").expected == "unreadable: invalid data (pyav)"
 
 
 def test_a_quarrel_about_the_ends_names_both_readers_and_what_each_saw() -> None:

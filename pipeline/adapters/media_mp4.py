@@ -1,0 +1,542 @@
+"""ISO base media files (ISO/IEC 14496-12), read directly: the times of samples from the index and the fragments, and which
+of the indexed samples are really there. No codec is opened and no media data is read.
+
+* A sample's presentation time is its decoding time (``stts``, or ``tfdt`` and the durations of ``trun``) and its
+  composition offset (``ctts``, ``trun``), moved by the edit list: an empty edit delays, a media edit begins at its media
+  time. Samples outside the edit warm the decoder up and are dropped, as is what lies beyond its end.
+* Pictures begin where the edit begins: the first one shown is moved there, as players do. Sound that straddles the
+  beginning is kept at its place. In fragments edits only move, because they cannot name what is not written yet.
+* A sample is there when it lies wholly in media data that the file holds. Index entries beyond the end of a file that
+  lost its tail are counted as lost, and their time as declared.
+* Uncompressed sound is taken in packets of at most 1024 samples, so that its times do not depend on chunks.
+
+What this reader does not read exactly (several edits, unknown codings, tables that contradict each other) raises
+:class:`NotExactlyError`, and PyAV reads the file. Memory: the index as it is in the file, 8 bytes a sample, and a few copies
+while one stream is worked on; tables are bounded by the bytes they are stored in and by ``_MOST_SAMPLES``.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from array import array
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import BinaryIO, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.adapters import media_stamps
+from pipeline.adapters.media_bmff import Boxes, Inner, firsts, identities, inside
+from pipeline.adapters.media_stsd import Entry, UnknownEntry, entry
+from pipeline.domain.probe import StreamKind
+from pipeline.domain.reading import FileReading, StreamReading, Truncation
+from pipeline.domain.time import ClaimedTime, WallMs
+
+Column = npt.NDArray[np.int64]
+_Lost = tuple[int, int]
+
+_MOST_FRAGMENT_BYTES: Final = 16 << 20
+_MOST_SAMPLES: Final = 1 << 24
+"""A week at 25 frames a second; what claims more is read by PyAV within the limits of its process."""
+_PCM_PACKET_SAMPLES: Final = 1024
+_FURTHEST_OFFSET: Final = 1 << 28
+_UNIX_IN_1904_S: Final = int((datetime(1970, 1, 1, tzinfo=UTC) - datetime(1904, 1, 1, tzinfo=UTC)).total_seconds())
+_LAST_S: Final = 253_402_300_799
+_KINDS: Final[dict[bytes, StreamKind]] = {b"vide": "video", b"soun": "audio"}
+
+
+class NotExactlyError(Exception):
+    """This reader does not read the file exactly; the text says why."""
+
+
+class Edit(NamedTuple):
+    """``delay`` and ``media_time`` in ticks of the track; ``length`` as well, 0 when it has no end."""
+
+    delay: int
+    media_time: int
+    length: int
+
+
+@dataclass(slots=True, kw_only=True)
+class _Track:
+    """One track and what of its samples has been found so far. ``times``, in decoding order, of samples that are there;
+    ``lengths`` beside it for uncompressed sound; ``until`` and ``since`` bound all times that were promised."""
+
+    number: int
+    kind: StreamKind
+    entry: Entry
+    timescale: int
+    edit: Edit | None
+    tables: dict[bytes, Inner]
+    default: tuple[int, int] = (0, 0)
+    times: array[int] = field(default_factory=lambda: array("q"))
+    lengths: array[int] = field(default_factory=lambda: array("q"))
+    promised: int = 0
+    since: int | None = None
+    until: int | None = None
+    next_ticks: int = 0
+
+    def take(self, times: Column, durations: Column | int, there: npt.NDArray[np.bool_] | None) -> None:
+        """Add samples; *there*: which of them the file holds, ``None`` for all."""
+        if not times.size:
+            return
+        self.promised += times.size
+        since, until = int(times.min()), int((times + durations).max())
+        self.since = since if self.since is None else min(self.since, since)
+        self.until = until if self.until is None else max(self.until, until)
+        if there is not None:
+            times = times[there]
+        self.times.frombytes(times.tobytes())
+
+
+def read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
+    """The file with this skeleton and this body of its index. Raises ``NotExactlyError``."""
+    if boxes.crowded:
+        raise NotExactlyError("too many boxes")
+    if moov is None:
+        raise NotExactlyError("no whole index")
+    try:
+        tracks, movie = _tracks(moov)
+        if not any(track.kind != "other" for track in tracks):
+            raise NotExactlyError("no sound or picture")
+        media = _Media(boxes)
+        for track in tracks:
+            _from_index(moov, track, media)
+        if boxes.fragments:
+            _from_fragments(file, boxes, tracks, media)
+    except (struct.error, IndexError, KeyError, OverflowError, ValueError) as exc:
+        raise NotExactlyError(f"tables that do not fit ({type(exc).__name__})") from exc
+    promised, there = sum(t.promised for t in tracks), sum(len(t.times) for t in tracks)
+    truncation = boxes.truncation
+    if there < promised:
+        truncation = Truncation(
+            expected=f"{promised} indexed samples",
+            found=f"{promised - there} of them are not in the file",
+            byte_offset=truncation.byte_offset if truncation else None,
+        )
+    return FileReading(
+        container="fmp4" if boxes.fragmented else "mp4",
+        reader="isobmff",
+        streams=tuple(_stream(index, track) for index, track in enumerate(tracks)),
+        truncation=truncation,
+        identities=tuple(identities(moov)),
+        clocks=_created(movie.created_s),
+    )
+
+
+class _Media:
+    """Where samples can lie."""
+
+    def __init__(self, boxes: Boxes) -> None:
+        self._starts = np.frombuffer(boxes.media_starts, np.int64) if boxes.media_starts else np.empty(0, np.int64)
+        self._ends = np.frombuffer(boxes.media_ends, np.int64) if boxes.media_ends else np.empty(0, np.int64)
+        self._plain_starts, self._plain_ends = boxes.media_starts, boxes.media_ends
+        self._at = 0
+
+    def holds(self, start: int, end: int) -> bool:
+        """Whether one stretch of bytes lies in one box; asked in rising order it is cheap."""
+        starts, count = self._plain_starts, len(self._plain_starts)
+        if self._at and starts[self._at] > start:
+            self._at = 0
+        while self._at + 1 < count and starts[self._at + 1] <= start:
+            self._at += 1
+        return count > 0 and starts[self._at] <= start and end <= self._plain_ends[self._at]
+
+    def hold(self, starts: Column, ends: Column) -> npt.NDArray[np.bool_]:
+        """Which of many stretches lie in one box each."""
+        if not self._starts.size:
+            return np.zeros(starts.size, np.bool_)
+        box = np.searchsorted(self._starts, starts, side="right") - 1
+        return (box >= 0) & (ends <= self._ends[np.maximum(box, 0)])
+
+
+# The index.
+
+
+class _Movie(NamedTuple):
+    timescale: int
+    created_s: int
+
+
+def _tracks(moov: bytes) -> tuple[list[_Track], _Movie]:
+    children = list(inside(moov, 0, len(moov)))
+    movie, defaults, tracks = _Movie(0, 0), {}, []
+    for box in children:
+        if box.kind == b"mvhd":
+            long = moov[box.body] == 1
+            created, timescale = struct.unpack_from(">Q8xI" if long else ">I4xI", moov, box.body + 4)
+            movie = _Movie(timescale, created)
+        elif box.kind == b"mvex":
+            for extends in inside(moov, box.body, box.end):
+                if extends.kind == b"trex":
+                    number, _, duration, size = struct.unpack_from(">IIII", moov, extends.body + 4)
+                    defaults[number] = (duration, size)
+        elif box.kind == b"cmov":
+            raise NotExactlyError("a compressed index")
+    for box in children:
+        if box.kind == b"trak":
+            track = _track(moov, box, movie.timescale)
+            track.default = defaults.get(track.number, (0, 0))
+            tracks.append(track)
+    return tracks, movie
+
+
+def _track(moov: bytes, trak: Inner, movie_timescale: int) -> _Track:
+    parts = firsts(moov, trak.body, trak.end)
+    media = firsts(moov, parts[b"mdia"].body, parts[b"mdia"].end)
+    info = firsts(moov, media[b"minf"].body, media[b"minf"].end)
+    tables = firsts(moov, info[b"stbl"].body, info[b"stbl"].end)
+    header, head = media[b"mdhd"].body, parts[b"tkhd"].body
+    (timescale,) = struct.unpack_from(">I", moov, header + (20 if moov[header] == 1 else 12))
+    (number,) = struct.unpack_from(">I", moov, head + (20 if moov[head] == 1 else 12))
+    handler = moov[media[b"hdlr"].body + 8 : media[b"hdlr"].body + 12]
+    if not 0 < timescale < 1 << 31:
+        raise NotExactlyError("a time scale of 0")
+    if b"dinf" in info:
+        _own_data(moov, info[b"dinf"])
+    try:
+        described = entry(moov, tables[b"stsd"], handler)
+    except UnknownEntry as exc:
+        raise NotExactlyError(str(exc)) from exc
+    return _Track(
+        number=number,
+        kind=_KINDS.get(handler, "other"),
+        entry=described,
+        timescale=timescale,
+        edit=_edit(moov, parts.get(b"edts"), timescale, movie_timescale),
+        tables=tables,
+    )
+
+
+def _own_data(moov: bytes, dinf: Inner) -> None:
+    """Media data in another file is none of this one's (8.7.2: flag 1 says it is here)."""
+    reference = firsts(moov, dinf.body, dinf.end).get(b"dref")
+    if reference is not None:
+        for data in inside(moov, reference.body + 8, reference.end):
+            if not moov[data.body + 3] & 1:
+                raise NotExactlyError("media data in another file")
+
+
+def _edit(moov: bytes, edts: Inner | None, timescale: int, movie_timescale: int) -> Edit | None:
+    box = firsts(moov, edts.body, edts.end).get(b"elst") if edts is not None else None
+    if box is None or not movie_timescale:
+        return None
+    form = struct.Struct(">Qqi" if moov[box.body] == 1 else ">Iii")
+    (count,) = struct.unpack_from(">I", moov, box.body + 4)
+    entries = list(form.iter_unpack(moov[box.body + 8 : box.body + 8 + form.size * min(count, 64)]))
+    delay = 0
+    while entries and entries[0][1] == -1:
+        delay += entries.pop(0)[0]
+    if not entries and not delay:
+        return None
+    if len(entries) != 1 or entries[0][1] < 0 or entries[0][2] != 1 << 16 or count > 64:
+        raise NotExactlyError(f"{count} edits")
+    length, media_time, _ = entries[0]
+    return Edit(_rescaled(delay, timescale, movie_timescale), media_time, _rescaled(length, timescale, movie_timescale))
+
+
+def _rescaled(value: int, to: int, of: int) -> int:
+    return (2 * value * to + of) // (2 * of)
+
+
+def _created(since_1904_s: int) -> tuple[ClaimedTime, ...]:
+    """When the movie header says the recording was made; zero of either epoch is a recorder without a clock. Some count
+    from 1970."""
+    if since_1904_s == _UNIX_IN_1904_S:
+        return ()
+    at_s = since_1904_s - _UNIX_IN_1904_S if since_1904_s > _UNIX_IN_1904_S else since_1904_s
+    if not 0 < at_s <= _LAST_S:
+        return ()
+    return (ClaimedTime(at=WallMs(at_s * 1000), origin="container", error_ms=1000),)
+
+
+# Samples of the index.
+
+
+def _from_index(moov: bytes, track: _Track, media: _Media) -> None:
+    count, sizes = _sizes(moov, track)
+    if not count:
+        return
+    stts = _table(moov, track.tables[b"stts"], ">u4", 2)
+    if int(stts[:, 0].sum()) != count or (stts[:, 1] >= 1 << 31).any():
+        raise NotExactlyError("a table of times of another length")
+    if track.entry.sample_bytes:
+        if stts.shape[0] != 1 or stts[0, 1] != 1:
+            raise NotExactlyError("uncompressed sound with durations")
+        _packets(moov, track, count, media)
+        return
+    if count > _MOST_SAMPLES:
+        raise NotExactlyError(f"{count} samples")
+    durations: Column | int = int(stts[0, 1]) if stts.shape[0] == 1 else np.repeat(stts[:, 1], stts[:, 0])
+    decoding = _from_zero(durations, count)
+    track.next_ticks = int(decoding[-1]) + (durations if isinstance(durations, int) else int(durations[-1]))
+    shown = decoding
+    if b"ctts" in track.tables:
+        ctts = _table(moov, track.tables[b"ctts"], ">i4", 2)
+        offsets = np.repeat(ctts[:, 1], ctts[:, 0].astype(np.int64) & 0xFFFFFFFF) if _fits(ctts, count) else None
+        if offsets is None or np.abs(offsets).max() > _FURTHEST_OFFSET:
+            raise NotExactlyError("a table of offsets of another length")
+        shown = decoding + offsets
+    there = _there(moov, track, count, sizes, media)
+    kept, base = _edited(track, decoding, shown, durations)
+    if kept is not None:
+        shown = shown[kept]
+        durations = durations if isinstance(durations, int) else durations[kept]
+        there = there[kept] if there is not None else None
+    track.take(shown - base, durations, there)
+
+
+def _from_zero(durations: Column | int, count: int) -> Column:
+    if isinstance(durations, int):
+        return np.arange(count, dtype=np.int64) * durations
+    times = np.cumsum(durations)
+    times -= durations
+    return times
+
+
+def _fits(runs: Column, count: int) -> bool:
+    return int((runs[:, 0] & 0xFFFFFFFF).sum()) == count
+
+
+def _edited(
+    track: _Track, decoding: Column, shown: Column, durations: Column | int
+) -> tuple[npt.NDArray[np.bool_] | None, int]:
+    """Which samples the edit shows (``None``: all), and what to take from their times."""
+    edit = track.edit
+    if edit is None:
+        return None, 0
+    inside_edit = shown < edit.media_time + edit.length
+    first_shown = shown >= edit.media_time
+    straddles = (shown < edit.media_time) & (shown + durations > edit.media_time) & (track.kind == "audio")
+    kept = inside_edit & (first_shown | straddles)
+    if not kept.any():
+        raise NotExactlyError("an edit that shows nothing")
+    first = int(np.argmax(kept))
+    if track.kind == "audio":
+        base = edit.media_time if straddles[first] else int(shown[first])
+    else:
+        base = max(int(shown[kept].min()), int(decoding[first]))
+    return (None if kept.all() else kept), base - edit.delay
+
+
+def _sizes(moov: bytes, track: _Track) -> tuple[int, Column | int]:
+    """How many samples, and the size of each or of all."""
+    if b"stsz" in track.tables:
+        box = track.tables[b"stsz"]
+        size, count = struct.unpack_from(">II", moov, box.body + 4)
+        if size:
+            return count, int(size)
+        return count, _column(moov, box.body + 12, box.end, ">u4", count) if count else 0
+    box = track.tables[b"stz2"]
+    bits, count = struct.unpack_from(">BI", moov, box.body + 7)
+    if bits == 4:
+        pairs = _column(moov, box.body + 12, box.end, "u1", (count + 1) // 2)
+        return count, np.stack((pairs >> 4, pairs & 15), axis=1).ravel()[:count]
+    return count, _column(moov, box.body + 12, box.end, {8: "u1", 16: ">u2"}[bits], count)
+
+
+def _column(data: bytes, start: int, end: int, form: str, count: int) -> Column:
+    if start + count * np.dtype(form).itemsize > end:
+        raise NotExactlyError("a table that is cut")
+    return np.frombuffer(data, form, count, start).astype(np.int64)
+
+
+def _table(moov: bytes, box: Inner, form: str, width: int) -> Column:
+    """A full box with a count and that many rows."""
+    (rows,) = struct.unpack_from(">I", moov, box.body + 4)
+    return _column(moov, box.body + 8, box.end, form, rows * width).reshape(rows, width)
+
+
+def _chunks(moov: bytes, track: _Track, count: int) -> tuple[Column, Column]:
+    """Each chunk's offset and its number of samples, which together are *count*."""
+    wide = b"co64" in track.tables
+    box = track.tables[b"co64" if wide else b"stco"]
+    offsets = _table(moov, box, ">i8" if wide else ">u4", 1)[:, 0]
+    runs = _table(moov, track.tables[b"stsc"], ">u4", 3)
+    first = runs[:, 0] - 1
+    lengths = np.diff(np.append(first, offsets.size))
+    if not runs.size or first[0] or (lengths < 0).any() or (offsets < 0).any() or (runs[:, 2] != runs[0, 2]).any():
+        raise NotExactlyError("a table of chunks that contradicts itself")
+    if int((runs[:, 1].astype(object) * lengths.astype(object)).sum()) != count:
+        raise NotExactlyError("chunks with another number of samples")
+    return offsets, np.repeat(runs[:, 1], lengths)
+
+
+def _there(moov: bytes, track: _Track, count: int, sizes: Column | int, media: _Media) -> npt.NDArray[np.bool_] | None:
+    """Which samples lie in media data; ``None`` for all of them. Asked chunk by chunk first, which nearly always does."""
+    offsets, counts = _chunks(moov, track, count)
+    edges = np.concatenate(([0], np.cumsum(counts)))
+    if isinstance(sizes, int):
+        held = media.hold(offsets, offsets + counts * sizes)
+    else:
+        before = np.concatenate(([0], np.cumsum(sizes)))
+        held = media.hold(offsets, offsets + before[edges[1:]] - before[edges[:-1]])
+    if held.all():
+        return None
+    if isinstance(sizes, int):
+        before = np.arange(count + 1, dtype=np.int64) * sizes
+    starts = np.repeat(offsets - before[edges[:-1]], counts) + before[:-1]
+    return media.hold(starts, starts + np.diff(before))
+
+
+def _packets(moov: bytes, track: _Track, count: int, media: _Media) -> None:
+    """Uncompressed sound: each chunk in packets of at most 1024 samples."""
+    offsets, counts = _chunks(moov, track, count)
+    pieces = -(-counts // _PCM_PACKET_SAMPLES)
+    total = int(pieces.sum())
+    if total > _MOST_SAMPLES:
+        raise NotExactlyError(f"{count} samples")
+    nth = np.arange(total, dtype=np.int64) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    inner = nth * _PCM_PACKET_SAMPLES
+    lengths = np.minimum(np.repeat(counts, pieces) - inner, _PCM_PACKET_SAMPLES)
+    times = np.repeat(np.cumsum(counts) - counts, pieces) + inner
+    starts = np.repeat(offsets, pieces) + inner * track.entry.sample_bytes
+    there = media.hold(starts, starts + lengths * track.entry.sample_bytes)
+    kept, base = _edited(track, times, times, lengths)
+    if kept is not None:
+        times, lengths, there = times[kept], lengths[kept], there[kept]
+    track.next_ticks = count
+    track.take(times - base, lengths, there)
+    track.lengths.frombytes(lengths[there].tobytes())
+
+
+# Samples of fragments.
+
+_TFHD_BASE, _TFHD_ENTRY, _TFHD_DURATION, _TFHD_SIZE, _TFHD_FROM_MOOF = 0x1, 0x2, 0x8, 0x10, 0x20000
+_TRUN_OFFSET, _TRUN_FIRST_FLAGS = 0x1, 0x4
+_TRUN_DURATION, _TRUN_SIZE, _TRUN_FLAGS, _TRUN_COMPOSITION = 0x100, 0x200, 0x400, 0x800
+
+
+def _from_fragments(file: BinaryIO, boxes: Boxes, tracks: list[_Track], media: _Media) -> None:
+    by_number = {track.number: track for track in tracks}
+    descriptor = file.fileno()
+    for start in boxes.fragments:
+        data = os.pread(descriptor, 4096, start)
+        size, body = int.from_bytes(data[:4], "big"), 8
+        if size == 1:
+            size, body = int.from_bytes(data[8:16], "big"), 16
+        elif size == 0:
+            size = boxes.size_bytes - start
+        if size > _MOST_FRAGMENT_BYTES:
+            raise NotExactlyError("a fragment of more than 16 MiB of tables")
+        if size > len(data):
+            data = os.pread(descriptor, size, start)
+        after = start
+        for box in inside(data, body, size):
+            if box.kind == b"traf":
+                after = _fragment(data, box, start, after, by_number, boxes, media)
+
+
+def _fragment(
+    data: bytes, traf: Inner, moof: int, after: int, tracks: dict[int, _Track], boxes: Boxes, media: _Media
+) -> int:
+    """Samples of one track in one fragment; returns where its data ends."""
+    parts = list(inside(data, traf.body, traf.end))
+    header = next((box for box in parts if box.kind == b"tfhd"), None)
+    if header is None:
+        raise NotExactlyError("a fragment without a header")
+    flags, number = struct.unpack_from(">II", data, header.body)
+    track = tracks.get(number)
+    if track is None:
+        return after
+    if track.entry.sample_bytes:
+        raise NotExactlyError("uncompressed sound in fragments")
+    at, (duration, size) = header.body + 8, track.default
+    base = moof if flags & _TFHD_FROM_MOOF else after
+    if flags & _TFHD_BASE:
+        (base,) = struct.unpack_from(">Q", data, at)
+        at += 8
+    at += 4 if flags & _TFHD_ENTRY else 0
+    if flags & _TFHD_DURATION:
+        (duration,) = struct.unpack_from(">I", data, at)
+        at += 4
+    if flags & _TFHD_SIZE:
+        (size,) = struct.unpack_from(">I", data, at)
+    timed = next((box for box in parts if box.kind == b"tfdt"), None)
+    if timed is not None:
+        (track.next_ticks,) = struct.unpack_from(">Q" if data[timed.body] == 1 else ">I", data, timed.body + 4)
+    elif boxes.segment_index:
+        raise NotExactlyError("fragments timed by a segment index")
+    place = base
+    for box in parts:
+        if box.kind == b"trun":
+            place = _run(data, box, track, base, place, duration, size, media)
+    return place
+
+
+def _run(
+    data: bytes, trun: Inner, track: _Track, base: int, place: int, duration: int, size: int, media: _Media
+) -> int:
+    """One run of samples; returns where its data ends."""
+    flags, count = struct.unpack_from(">II", data, trun.body)
+    at = trun.body + 8
+    if flags & _TRUN_OFFSET:
+        place = base + int.from_bytes(data[at : at + 4], "big", signed=True)
+        at += 4
+    at += 4 if flags & _TRUN_FIRST_FLAGS else 0
+    if not count:
+        return place
+    width = (flags >> 8 & 1) + (flags >> 9 & 1) + (flags >> 10 & 1) + (flags >> 11 & 1)
+    if count > _MOST_SAMPLES or len(track.times) + count > _MOST_SAMPLES:
+        raise NotExactlyError(f"{count} samples")
+    if at + 4 * width * count > trun.end:
+        raise NotExactlyError("a run of samples that is cut")
+    rows = np.frombuffer(data, ">u4", width * count, at).reshape(count, width)
+    column = 0
+    durations: Column | int = duration
+    sizes: Column | int = size
+    if flags & _TRUN_DURATION:
+        durations = rows[:, column].astype(np.int64)
+        column += 1
+    if flags & _TRUN_SIZE:
+        sizes = rows[:, column].astype(np.int64)
+        column += 1
+    column += 1 if flags & _TRUN_FLAGS else 0
+    times = _from_zero(durations, count)
+    end = track.next_ticks + int(times[-1]) + (durations if isinstance(durations, int) else int(durations[-1]))
+    if end >= 1 << 62:
+        raise NotExactlyError("times beyond all bounds")
+    shift = track.next_ticks
+    if track.edit is not None:
+        shift -= track.edit.media_time - track.edit.delay
+    times += shift
+    if flags & _TRUN_COMPOSITION:
+        times += rows[:, column].astype(np.uint32).view(np.int32)
+    total = size * count if isinstance(sizes, int) else int(sizes.sum())
+    there = None
+    if not media.holds(place, place + total):
+        each = np.full(count, sizes, np.int64) if isinstance(sizes, int) else sizes
+        ends = place + np.cumsum(each)
+        there = media.hold(ends - each, ends)
+    track.take(times, durations, there)
+    track.next_ticks = end
+    return place + total
+
+
+# The reading.
+
+
+def _stream(index: int, track: _Track) -> StreamReading:
+    found = media_stamps.stamps(
+        track.times, track.timescale, wraps=False, lengths=track.lengths if track.entry.sample_bytes else None
+    )
+    declared = None
+    if track.since is not None and track.until is not None and track.promised > len(track.times):
+        declared = track.until - track.since
+    return StreamReading(
+        index=index,
+        kind=track.kind,
+        codec=track.entry.codec,
+        time_base_num=1,
+        time_base_den=track.timescale,
+        packets=len(track.times),
+        first_ticks=found.first_ticks,
+        last_ticks=found.last_ticks,
+        cadence=found.cadence,
+        format=track.entry.format,
+        reorder_frames=found.reorder_frames if track.kind == "video" else 0,
+        resets=found.resets,
+        declared_ticks=declared,
+    )

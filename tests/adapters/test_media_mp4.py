@@ -1,0 +1,323 @@
+"""ISO base media files: times equal to the reference reader's however the file is written, and what is not there is lost."""
+
+from __future__ import annotations
+
+import struct
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters import media, media_av, media_bmff, media_mp4
+from pipeline.adapters.media_bmff import Joined
+from pipeline.domain.findings import Finding
+from pipeline.domain.policy import Tolerance
+from pipeline.domain.probe import MediaFacts, StreamFacts
+from pipeline.domain.reading import FileReading, judge
+from pipeline.domain.referee import compare
+from tests import clips
+
+TOLERANCE = Tolerance(in_file_ms=250, in_file_intervals=3, across_files_ms=500, wall_clock_ms=2000)
+MUXED = {
+    "plain.mp4": (),
+    "index first.mp4": ("-movflags", "faststart"),
+    "no edit list.mp4": ("-use_editlist", "0"),
+    "negative offsets.mp4": ("-movflags", "negative_cts_offsets"),
+    "hint tracks.mp4": ("-movflags", "rtphint"),
+    "metadata tags.mp4": ("-movflags", "use_metadata_tags", "-metadata", "place=gate"),
+    "cut at the start.mp4": ("-ss", "1.5"),
+    "fine movie clock.mp4": ("-movie_timescale", "90000"),
+    "starts late.mp4": ("-output_ts_offset", "3"),
+    "time code.mov": ("-timecode", "10:00:00:00"),
+    "sound.m4a": ("-vn",),
+    "first fragment in the index.mp4": ("-movflags", "frag_keyframe"),
+    "fragments.mp4": ("-movflags", "frag_keyframe+empty_moov"),
+    "fragments from moof.mp4": ("-movflags", "frag_keyframe+empty_moov+default_base_moof"),
+    "fragments without base.mp4": ("-movflags", "frag_keyframe+empty_moov+omit_tfhd_offset"),
+    "fragments by track.mp4": ("-movflags", "frag_keyframe+empty_moov+separate_moof"),
+    "fragments, late index.mp4": ("-movflags", "frag_keyframe+delay_moov"),
+    "fragments, late start.mp4": ("-movflags", "frag_keyframe+delay_moov", "-output_ts_offset", "3"),
+    "half seconds.mp4": ("-movflags", "empty_moov+default_base_moof", "-frag_duration", "500000"),
+    "dash.mp4": ("-movflags", "dash+frag_keyframe"),
+    "one segment index.mp4": ("-movflags", "dash+frag_keyframe+global_sidx"),
+    "no segment index.mp4": ("-movflags", "dash+frag_keyframe+skip_sidx"),
+}
+DELAYED = {
+    "cmaf.mp4": ("-movflags", "cmaf+frag_keyframe"),
+    "negative offsets.mp4": ("-movflags", "negative_cts_offsets+frag_keyframe+empty_moov"),
+}
+
+
+def direct(path: Path) -> FileReading:
+    with path.open("rb") as file:
+        boxes = media_bmff.walk(file, path.stat().st_size)
+        return media_mp4.read(file, boxes, media_bmff.index(file, boxes))
+
+
+def facts(path: Path, init: Path | None = None) -> MediaFacts:
+    return media.facts(str(path), TOLERANCE, str(init) if init else None, referee="always")
+
+
+def timed(found: MediaFacts) -> list[StreamFacts]:
+    return [stream for stream in found.streams if stream.kind != "other"]
+
+
+def serious(found: MediaFacts) -> list[Finding]:
+    return [finding for finding in found.findings if finding.level != "note"]
+
+
+def the(found: MediaFacts, kind: str) -> Finding:
+    only = [finding for finding in found.findings if finding.kind == kind]
+    assert len(only) == 1, found.findings
+    return only[0]
+
+
+def survives(path: Path) -> bool:
+    """Whether the direct reader reads the file or says that it does not; nothing else may come out of it."""
+    try:
+        reading = direct(path)
+    except media_mp4.NotExactlyError:
+        return True
+    return judge(reading, TOLERANCE).media in ("timed", "unreadable")
+
+
+def agrees(path: Path) -> MediaFacts:
+    """The direct reading's facts, after PyAV said the same."""
+    reading = direct(path)
+    found, reference = judge(reading, TOLERANCE), judge(media_av.read(path), TOLERANCE)
+    assert timed(found) == timed(reference)
+    assert found.clocks == reference.clocks
+    assert facts(path) == found
+    return found
+
+
+# Whole files.
+
+
+@pytest.mark.parametrize("name", MUXED)
+def test_however_it_is_written_the_times_are_the_reference_readers(films: Path, tmp_path: Path, name: str) -> None:
+    path = clips.remux(films / "film.mp4", tmp_path / name, *MUXED[name])
+
+    found = agrees(path)
+
+    assert found.reader == "isobmff"
+    assert serious(found) == []
+
+
+@pytest.mark.parametrize("name", DELAYED)
+def test_negative_offsets_in_fragments_delay_nothing(films: Path, tmp_path: Path, name: str) -> None:
+    """libavformat delays such a picture by its deepest offset; the standard (8.8.8) does not."""
+    path = clips.remux(films / "film.mp4", tmp_path / name, *DELAYED[name])
+    reading = direct(path)
+
+    assert (reading.streams[0].first_ticks, reading.streams[0].packets) == (0, 150)
+    assert facts(path).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codecs"),
+    [
+        ("mp4", ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error", "-c:a", "aac")),
+        ("mp4", ("-c:v", "mpeg4", "-c:a", "flac", "-strict", "-2")),
+        ("mp4", (*clips.X264, "-c:a", "alac")),
+        ("mp4", (*clips.X264, "-c:a", "libopus")),
+        ("mov", ("-c:v", "mjpeg", "-c:a", "pcm_s16le")),
+        ("mov", ("-c:v", "mjpeg", "-c:a", "pcm_s24le")),
+        ("mov", ("-c:v", "mjpeg", "-c:a", "pcm_f32le")),
+        ("mov", ("-c:v", "mjpeg", "-c:a", "pcm_alaw", "-ar", "8000")),
+        ("mov", ("-c:v", "mpeg4", "-c:a", "pcm_mulaw", "-ar", "8000")),
+        ("3gp", ("-s", "176x144", "-c:v", "h263", "-an")),
+    ],
+    ids=["hevc", "mpeg4 flac", "alac", "opus", "s16le", "s24le", "f32le", "alaw", "mulaw", "h263"],
+)
+def test_codings_are_named_as_the_reference_reader_names_them(
+    tmp_path: Path, suffix: str, codecs: tuple[str, ...]
+) -> None:
+    path = clips.film(tmp_path / f"film.{suffix}", *codecs, seconds=3)
+
+    assert agrees(path).reader == "isobmff"
+
+
+@pytest.mark.parametrize("codec", ["mp3", "ac3"])
+def test_a_coding_that_only_its_frames_describe_is_left_to_the_reference_reader(tmp_path: Path, codec: str) -> None:
+    path = clips.film(tmp_path / "film.mp4", *clips.X264, "-c:a", codec, seconds=3)
+
+    found = facts(path)
+
+    assert found.reader.startswith("pyav (isobmff: coding ")
+    assert serious(found) == []
+
+
+def test_an_edit_that_begins_between_key_frames_shows_what_players_show(tmp_path: Path) -> None:
+    whole = clips.film(
+        tmp_path / "open.mp4", *clips.X264, "-bf", "3", "-x264-params", "open-gop=1:b-adapt=0:b-pyramid=1", *clips.AAC
+    )
+    for start_s in ("1.02", "2.3", "3.9"):
+        agrees(clips.remux(whole, tmp_path / f"from {start_s}.mp4", "-ss", start_s))
+
+
+@pytest.mark.parametrize("rate", ["1", "12.5", "30000/1001"])
+@pytest.mark.parametrize("options", [(), clips.FRAGMENTED], ids=["index", "fragments"])
+def test_any_frame_rate_reads_the_same(tmp_path: Path, rate: str, options: tuple[str, ...]) -> None:
+    path = tmp_path / "film.mp4"
+    picture = ("-f", "lavfi", "-i", f"testsrc=size=160x120:rate={rate}", "-t", "12")
+    clips.ffmpeg(*picture, *clips.B_FRAMES, *options, str(path))
+
+    assert serious(agrees(path)) == []
+
+
+def test_several_edits_are_left_to_the_reference_reader(films: Path, tmp_path: Path) -> None:
+    data = bytearray((films / "fast.mp4").read_bytes())
+    at = data.index(b"elst") + 8
+    data[at : at + 4] = struct.pack(">I", 3)
+    path = tmp_path / "edits.mp4"
+    path.write_bytes(data)
+
+    assert facts(path).reader == "pyav (isobmff: 3 edits)"
+
+
+# What is not there.
+
+
+@pytest.mark.parametrize("name", ["fast.mp4", "fragments.mp4"])
+@pytest.mark.parametrize("percent", [30, 60, 61, 62, 90])
+def test_a_cut_file_ends_at_the_last_sample_that_is_whole(films: Path, tmp_path: Path, name: str, percent: int) -> None:
+    whole = films / name
+    path = clips.cut(whole, tmp_path / "cut.mp4", whole.stat().st_size * percent // 100)
+    reading = direct(path)
+
+    found = facts(path)
+
+    assert "reader_disagreement" not in [finding.kind for finding in found.findings]
+    lost = the(found, "truncated")
+    assert lost.level == "interruption"
+    assert lost.found.endswith("of them are not in the file")
+    assert all(stream.last_ticks is not None for stream in reading.streams)
+
+
+def test_a_cut_index_first_file_counts_each_lost_sample(films: Path, tmp_path: Path) -> None:
+    whole = films / "fast.mp4"
+    path = clips.cut(whole, tmp_path / "cut.mp4", whole.stat().st_size * 60 // 100)
+    everything, left = direct(whole), direct(path)
+
+    found = the(facts(path), "truncated")
+
+    total = sum(stream.packets for stream in everything.streams)
+    there = sum(stream.packets for stream in left.streams)
+    assert (found.expected, found.found) == (
+        f"{total} indexed samples",
+        f"{total - there} of them are not in the file",
+    )
+
+
+def test_a_sample_that_ends_with_the_file_is_there_and_one_byte_less_is_not(films: Path, tmp_path: Path) -> None:
+    whole = films / "fast.mp4"
+    size = whole.stat().st_size
+    total = sum(stream.packets for stream in direct(whole).streams)
+
+    less = clips.cut(whole, tmp_path / "less.mp4", size - 1)
+
+    assert sum(stream.packets for stream in direct(less).streams) == total - 1
+
+
+def test_samples_that_lie_in_no_media_data_are_not_there(films: Path, tmp_path: Path) -> None:
+    """An offset that points before the media data finds the index, not a picture."""
+    data = bytearray((films / "fast.mp4").read_bytes())
+    at = data.index(b"stco") + 12
+    data[at : at + 4] = struct.pack(">I", 16)
+    path = tmp_path / "astray.mp4"
+    path.write_bytes(data)
+
+    assert the(facts(path), "truncated").found.endswith("of them are not in the file")
+
+
+@pytest.mark.parametrize("name", ["fast.mp4", "film.mp4", "fragments.mp4"])
+@pytest.mark.parametrize(
+    "table", [b"stts", b"ctts", b"stsz", b"stsc", b"stco", b"trun", b"elst", b"stsd", b"hdlr", b"tfhd"]
+)
+def test_a_table_that_claims_four_thousand_million_rows_costs_nothing(
+    films: Path, tmp_path: Path, name: str, table: bytes
+) -> None:
+    data = bytearray((films / name).read_bytes())
+    at = data.find(table)
+    for offset in (8, 12):
+        if at >= 0:
+            data[at + offset : at + offset + 4] = b"\xff\xff\xff\xff"
+    path = tmp_path / name
+    path.write_bytes(data)
+
+    assert survives(path)
+
+
+@pytest.mark.parametrize("name", ["fast.mp4", "fragments.mp4"])
+def test_any_byte_of_the_index_may_be_wrong(films: Path, tmp_path: Path, name: str) -> None:
+    whole = (films / name).read_bytes()
+    at = whole.index(b"moov")
+    length = int.from_bytes(whole[at - 4 : at], "big") + (2000 if name == "fragments.mp4" else 0)
+    path = tmp_path / name
+    for place in range(at, at + length, 7):
+        data = bytearray(whole)
+        data[place] ^= 0xFF
+        path.write_bytes(data)
+
+        assert survives(path)
+
+
+# Init segments apart.
+
+
+def segmented(source: Path, folder: Path) -> tuple[Path, list[Path]]:
+    """The film as an init segment and media segments of two seconds."""
+    clips.ffmpeg(
+        "-i", str(source), "-c", "copy", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0", "-hls_segment_type", "fmp4",
+        "-hls_fmp4_init_filename", "init.mp4", "-hls_segment_filename", str(folder / "part-%d.m4s"),
+        str(folder / "list.m3u8"),
+    )  # fmt: skip
+    return folder / "init.mp4", sorted(folder.glob("part-*.m4s"))
+
+
+def test_a_media_segment_is_read_with_the_init_segment_beside_it(films: Path, tmp_path: Path) -> None:
+    init, parts = segmented(films / "film.mp4", tmp_path)
+
+    found = [facts(part, init) for part in parts]
+
+    assert [(one.container, one.reader, serious(one)) for one in found] == [("fmp4", "isobmff", [])] * 3
+    assert sum(one.streams[0].packets for one in found) == 150
+    starts = [one.streams[0].first_ticks for one in found]
+    assert [b - a for a, b in pairwise(starts)] == [2 * 12800] * 2  # type: ignore[operator]
+
+
+def test_a_media_segment_alone_says_that_its_init_segment_is_missing(films: Path, tmp_path: Path) -> None:
+    _, parts = segmented(films / "film.mp4", tmp_path)
+
+    found = facts(parts[0])
+
+    assert found.media == "unreadable"
+    assert "its init segment is needed" in found.findings[0].found
+
+
+def test_an_init_segment_without_an_index_is_named_as_the_reason(films: Path, tmp_path: Path) -> None:
+    _, parts = segmented(films / "film.mp4", tmp_path)
+
+    found = facts(parts[0], parts[1])
+
+    assert found.media == "unreadable"
+    assert "there is none in the init segment" in found.findings[0].found
+
+
+def test_the_reference_reader_reads_both_segments_as_one_file(films: Path, tmp_path: Path) -> None:
+    init, parts = segmented(films / "film.mp4", tmp_path)
+    with parts[1].open("rb") as file:
+        witness = media_av.read(Joined(init.read_bytes(), file))
+    with parts[1].open("rb") as file, init.open("rb") as head:
+        moov = media_bmff.index(head, media_bmff.walk(head, init.stat().st_size))
+        reading = media_mp4.read(file, media_bmff.walk(file, parts[1].stat().st_size), moov)
+
+    assert [stream.packets for stream in witness.streams] == [stream.packets for stream in reading.streams]
+    assert compare(reading, witness, TOLERANCE) == ()
+
+
+def test_an_init_segment_beside_a_whole_file_changes_nothing(films: Path, tmp_path: Path) -> None:
+    init, _ = segmented(films / "film.mp4", tmp_path)
+
+    assert facts(films / "fast.mp4", init) == facts(films / "fast.mp4")
