@@ -21,18 +21,18 @@ import os
 import struct
 from array import array
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import BinaryIO, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.adapters import media_stamps
+from pipeline.adapters import media_clocks, media_stamps
 from pipeline.adapters.media_bmff import Boxes, Inner, firsts, identities, inside
 from pipeline.adapters.media_stsd import Entry, UnknownEntry, entry
+from pipeline.domain.marks import Mark
 from pipeline.domain.probe import StreamKind
 from pipeline.domain.reading import FileReading, StreamReading, Truncation
-from pipeline.domain.time import ClaimedTime, WallMs
+from pipeline.domain.time import ClaimedTime
 
 Column = npt.NDArray[np.int64]
 _Lost = tuple[int, int]
@@ -42,8 +42,6 @@ _MOST_SAMPLES: Final = 1 << 24
 """A week at 25 frames a second; what claims more is read by PyAV within the limits of its process."""
 _PCM_PACKET_SAMPLES: Final = 1024
 _FURTHEST_OFFSET: Final = 1 << 28
-_UNIX_IN_1904_S: Final = int((datetime(1970, 1, 1, tzinfo=UTC) - datetime(1904, 1, 1, tzinfo=UTC)).total_seconds())
-_LAST_S: Final = 253_402_300_799
 _KINDS: Final[dict[bytes, StreamKind]] = {b"vide": "video", b"soun": "audio"}
 
 
@@ -78,6 +76,11 @@ class _Track:
     until: int | None = None
     next_ticks: int = 0
 
+    @property
+    def shift(self) -> int:
+        """What an edit takes from the times of fragments."""
+        return self.edit.media_time - self.edit.delay if self.edit else 0
+
     def take(self, times: Column, durations: Column | int, there: npt.NDArray[np.bool_] | None) -> None:
         """Add samples; *there*: which of them the file holds, ``None`` for all."""
         if not times.size:
@@ -106,6 +109,8 @@ def read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
             _from_index(moov, track, media)
         if boxes.fragments:
             _from_fragments(file, boxes, tracks, media)
+        made = media_clocks.created(movie.created_s)
+        clocks = [made, *_time_codes(file, moov, tracks, made)]
     except (struct.error, IndexError, KeyError, OverflowError, ValueError) as exc:
         raise NotExactlyError(f"tables that do not fit ({type(exc).__name__})") from exc
     promised, there = sum(t.promised for t in tracks), sum(len(t.times) for t in tracks)
@@ -116,13 +121,18 @@ def read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
             found=f"{promised - there} of them are not in the file",
             byte_offset=truncation.byte_offset if truncation else None,
         )
+    streams = tuple(_stream(index, track) for index, track in enumerate(tracks))
+    marks = _marks(boxes, tracks)
+    if marks:
+        clocks.append(media_clocks.begun(marks[0], _zero_ms(streams)))
     return FileReading(
         container="fmp4" if boxes.fragmented else "mp4",
         reader="isobmff",
-        streams=tuple(_stream(index, track) for index, track in enumerate(tracks)),
+        streams=streams,
         truncation=truncation,
         identities=tuple(identities(moov)),
-        clocks=_created(movie.created_s),
+        clocks=tuple(clock for clock in clocks if clock is not None),
+        marks=marks,
     )
 
 
@@ -239,17 +249,6 @@ def _edit(moov: bytes, edts: Inner | None, timescale: int, movie_timescale: int)
 
 def _rescaled(value: int, to: int, of: int) -> int:
     return (2 * value * to + of) // (2 * of)
-
-
-def _created(since_1904_s: int) -> tuple[ClaimedTime, ...]:
-    """When the movie header says the recording was made; zero of either epoch is a recorder without a clock. Some count
-    from 1970."""
-    if since_1904_s == _UNIX_IN_1904_S:
-        return ()
-    at_s = since_1904_s - _UNIX_IN_1904_S if since_1904_s > _UNIX_IN_1904_S else since_1904_s
-    if not 0 < at_s <= _LAST_S:
-        return ()
-    return (ClaimedTime(at=WallMs(at_s * 1000), origin="container", error_ms=1000),)
 
 
 # Samples of the index.
@@ -498,10 +497,7 @@ def _run(
     end = track.next_ticks + int(times[-1]) + (durations if isinstance(durations, int) else int(durations[-1]))
     if end >= 1 << 62:
         raise NotExactlyError("times beyond all bounds")
-    shift = track.next_ticks
-    if track.edit is not None:
-        shift -= track.edit.media_time - track.edit.delay
-    times += shift
+    times += track.next_ticks - track.shift
     if flags & _TRUN_COMPOSITION:
         times += rows[:, column].astype(np.uint32).view(np.int32)
     total = size * count if isinstance(sizes, int) else int(sizes.sum())
@@ -513,6 +509,39 @@ def _run(
     track.take(times, durations, there)
     track.next_ticks = end
     return place + total
+
+
+# Clocks.
+
+
+def _marks(boxes: Boxes, tracks: list[_Track]) -> tuple[Mark, ...]:
+    clocks = {
+        track.number: media_clocks.Clock(index, track.timescale, track.shift)
+        for index, track in enumerate(tracks)
+        if track.kind != "other"
+    }
+    return tuple(media_clocks.marks(boxes.reference_times, clocks))
+
+
+def _zero_ms(streams: tuple[StreamReading, ...]) -> int:
+    """Media time of the first sample of all."""
+    firsts_ms = [
+        1000 * s.first_ticks // s.time_base_den for s in streams if s.kind != "other" and s.first_ticks is not None
+    ]
+    return min(firsts_ms, default=0)
+
+
+def _time_codes(
+    file: BinaryIO, moov: bytes, tracks: list[_Track], made: ClaimedTime | None
+) -> list[ClaimedTime | None]:
+    found = []
+    for track in tracks:
+        described = next(inside(moov, track.tables[b"stsd"].body + 8, track.tables[b"stsd"].end), None)
+        if described is not None and described.kind == b"tmcd" and track.promised:
+            offsets, _ = _chunks(moov, track, _sizes(moov, track)[0])
+            sample = os.pread(file.fileno(), 4, int(offsets[0]))
+            found.append(media_clocks.time_code(moov, described.body, int.from_bytes(sample, "big"), made))
+    return found
 
 
 # The reading.

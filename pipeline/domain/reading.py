@@ -10,6 +10,7 @@ against each other; :func:`judge` makes facts of it. Its rules:
   and a long first sample of an ISO base media file (an edit folded into it). In a fragmented file a first sample of up
   to 250 ms before an even cadence is how such files are written, and nothing is said.
 * Where a format stores no times (constant rate, raw streams), continuity is not testable and only totals compare.
+* A wall clock inside the file that goes on without its media shows what media time cannot (:mod:`pipeline.domain.marks`).
 * A length the container declares is believed in one case: to measure what a truncated file lost.
 """
 
@@ -24,6 +25,7 @@ from typing import Final, Literal
 
 from pipeline.domain.cadence import Cadence, Drop, Limits, Walk, walk
 from pipeline.domain.findings import Evidence, Finding, Level
+from pipeline.domain.marks import Mark, steps
 from pipeline.domain.media import TimeBase, milliseconds
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import BandIdentity, MediaFacts, StreamFacts, StreamKind
@@ -106,7 +108,7 @@ class Truncation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReading:
     """One file as read. ``counted``: the format stores no times, the reader counted frames or samples.
-    ``announced``: (how many, first byte offset) of discontinuities the recorder declared."""
+    ``announced``: (how many, first byte offset) of discontinuities the recorder declared. ``marks``: a wall clock inside it."""
 
     container: str
     reader: str
@@ -119,6 +121,7 @@ class FileReading:
     changes: tuple[FormatChange, ...] = ()
     identities: tuple[BandIdentity, ...] = ()
     clocks: tuple[ClaimedTime, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
 
 # Judgement.
@@ -150,6 +153,7 @@ def judge(reading: FileReading, tolerance: Tolerance) -> MediaFacts:
         findings += _across(
             [_Timed(stream, walks[stream.index]) for stream in group if stream.index in walks], reading, tolerance
         )
+    findings += steps(reading.marks, _zero_ms(reading), tolerance)
     findings += _untimed(reading)
     findings += _of_the_file(reading, walks, tolerance)
     return MediaFacts(
@@ -160,6 +164,18 @@ def judge(reading: FileReading, tolerance: Tolerance) -> MediaFacts:
         identities=reading.identities,
         clocks=reading.clocks,
         findings=tuple(findings),
+    )
+
+
+def _zero_ms(reading: FileReading) -> int:
+    """Media time of the file's first sample."""
+    return min(
+        (
+            milliseconds(TimeBase(stream.time_base_num, stream.time_base_den).seconds(stream.first_ticks))
+            for stream in reading.streams
+            if stream.kind != "other" and stream.first_ticks is not None
+        ),
+        default=0,
     )
 
 

@@ -321,3 +321,78 @@ def test_an_init_segment_beside_a_whole_file_changes_nothing(films: Path, tmp_pa
     init, _ = segmented(films / "film.mp4", tmp_path)
 
     assert facts(films / "fast.mp4", init) == facts(films / "fast.mp4")
+
+
+# Clocks.
+
+NOON_S = 1_795_507_200
+
+
+def prft(track: int, media: int, at_s: int, flags: int = 24) -> bytes:
+    """A producer reference time (8.16.5), version 1."""
+    return struct.pack(">I4sIIIIQ", 32, b"prft", 1 << 24 | flags, track, at_s + 2_208_988_800, 1 << 31, media)
+
+
+def marked(source: Path, target: Path, cut_out_s: dict[int, int], flags: int = 24) -> Path:
+    """A copy with a reference time before each fragment; from fragment k on the clock is ahead by so many seconds."""
+    data = source.read_bytes()
+    with source.open("rb") as file:
+        fragments = media_bmff.walk(file, len(data)).fragments
+    pieces, ahead_s, last = [], 0, 0
+    for k, at in enumerate(fragments):
+        ahead_s += cut_out_s.get(k, 0)
+        decoding = data.index(b"tfdt", at) + 8
+        media_time = int.from_bytes(data[decoding : decoding + 8], "big")
+        pieces += [data[last:at], prft(1, media_time, NOON_S + media_time // 12800 + ahead_s, flags)]
+        last = at
+    target.write_bytes(b"".join((*pieces, data[last:])))
+    return target
+
+
+def test_a_clock_before_each_fragment_tells_when_the_file_began(films: Path, tmp_path: Path) -> None:
+    found = facts(marked(films / "fragments.mp4", tmp_path / "marked.mp4", {}))
+
+    assert [(clock.origin, clock.at, clock.error_ms) for clock in found.clocks] == [("media", NOON_S * 1000 + 500, 100)]
+    assert found.findings == ()
+
+
+def test_a_minute_cut_out_of_a_file_stamped_anew_is_found_by_the_clock_inside_it(films: Path, tmp_path: Path) -> None:
+    found = facts(marked(films / "fragments.mp4", tmp_path / "marked.mp4", {3: 60}))
+
+    loss = the(found, "hidden_loss")
+    assert (loss.level, loss.evidence, loss.size_ms) == ("degradation", "wall_clock", 60_000)
+    assert (loss.from_ms, loss.to_ms) == (2000, 3000)
+
+
+def test_a_clock_read_when_a_fragment_was_written_is_less_exact(films: Path, tmp_path: Path) -> None:
+    found = facts(marked(films / "fragments.mp4", tmp_path / "marked.mp4", {3: 2}, flags=4))
+
+    assert [clock.error_ms for clock in found.clocks] == [1000]
+    assert found.findings == ()
+
+
+def test_a_clock_of_a_track_that_is_not_there_is_ignored(films: Path, tmp_path: Path) -> None:
+    data = (films / "fragments.mp4").read_bytes()
+    at = data.index(b"moof") - 4
+    path = tmp_path / "other.mp4"
+    path.write_bytes(data[:at] + prft(77, 0, NOON_S) + data[at:])
+
+    assert facts(path).clocks == ()
+
+
+@pytest.mark.parametrize(
+    ("made", "clocks"),
+    [
+        ("2026-11-24T02:00:30Z", [("container", 0, 1000), ("media", -30_000, 30_000)]),
+        ("2026-11-24T02:05:00Z", [("container", 0, 1000)]),
+    ],
+    ids=["half a minute apart", "five minutes apart"],
+)
+def test_a_time_code_counts_where_it_is_the_creation_time_in_some_zone(
+    films: Path, tmp_path: Path, made: str, clocks: list[tuple[str, int, int]]
+) -> None:
+    options = ("-timecode", "10:00:00:00", "-metadata", f"creation_time={made}")
+    found = facts(clips.remux(films / "film.mp4", tmp_path / "coded.mov", *options))
+
+    first = found.clocks[0].at
+    assert [(clock.origin, clock.at - first, clock.error_ms) for clock in found.clocks] == clocks
