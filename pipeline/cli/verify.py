@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline.domain.selection import Selection
 from pipeline.domain.verify import Item, Result
 from pipeline.settings import Settings
 from pipeline.steps.verify import Verification
@@ -40,7 +41,7 @@ def verify(
 ) -> None:
     """Recompute every digest, link, total and signature; exit 1 if something differs, 3 if the store does not answer."""
     items: list[Item] = []
-    for item in verification(where, Settings(), key or []).items(source, recording):
+    for item in verification(where, Settings(), key or []).items(Selection(source=source, recording=recording)):
         items.append(item)
         if not as_json:
             Console(highlight=False, soft_wrap=True).print(in_words(item))
@@ -65,9 +66,18 @@ def verification(where: str, settings: Settings, key_files: Sequence[Path]) -> V
 
     keys = public_keys(key_files, settings)
     if where == "s3":
-        return Verification(store=open_store(settings), records=settings.records, locks=True, keys=keys, signed=signed)
+        return Verification(
+            store=open_store(settings),
+            records=settings.records,
+            originals=settings.originals,
+            locks=True,
+            keys=keys,
+            signed=signed,
+        )
     copy = FolderObjects(Path(where))
-    return Verification(store=copy, records=copy.records(), locks=False, keys=keys, signed=signed)
+    records = copy.records()
+    originals = records.removesuffix("records") + "originals"
+    return Verification(store=copy, records=records, originals=originals, locks=False, keys=keys, signed=signed)
 
 
 def public_keys(files: Sequence[Path], settings: Settings) -> dict[str, bytes]:

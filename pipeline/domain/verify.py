@@ -9,6 +9,8 @@ is handed in as values; every check answers with items. Rules:
 4. A revision without a receipt is a fault: it never became an archived one, or its receipt was taken away.
 5. Recordings of a source prove each other only when all of them are looked at: a genesis names a close, and connectors
    count what they hand in.
+6. What nothing lists is no fault: an original may belong to a recording that is still open. It is told, and NOT COVERED.
+7. How much was looked at is an answer like the others.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pipeline.domain.canonical import Json, canonical, digest, plain
 from pipeline.domain.chain import LinkAppended
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
 from pipeline.domain.landing import ObjectRef
+from pipeline.domain.selection import Selection
 from pipeline.domain.stitch import MANIFEST_FORMAT, TIMELINE_FORMAT
 from pipeline.domain.time import WallMs, to_rfc3339
 
@@ -41,12 +44,18 @@ Check = Literal[
     "locks",
     "history",
     "announcements",
+    "extra",
+    "coverage",
 ]
 DOCUMENTS: Final = ("chain.jsonl", "manifest.json", "playlist.m3u8", "timeline.json")
 """What a receipt lists beside the originals, in the order of their names."""
 RECEIPT: Final = "receipt.json"
 _SHOWN: Final = 400
 """Characters of a side that are shown."""
+_NAMED: Final = 20
+"""Objects that nothing lists, named in one answer."""
+NOT_COMPARED: Final = "only all recordings of a source prove each other; this run does not compare them"
+NOT_WHOLE: Final = "what no recording names is only known when the whole archive is looked at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,6 +300,12 @@ def folder(revision: Revision) -> str:
     return f"recordings/{revision.source_id}/{revision.recording_id}/r{revision.number}"
 
 
+def unlisted(about: str) -> Iterator[Item]:
+    """What nobody can say of a revision without its receipt."""
+    for check in ("signature", "documents", "originals", "locks"):
+        yield not_covered(about, check, "no receipt that can be read says what it should be")
+
+
 def signed_message(receipt: RecordingArchived) -> bytes:
     """What the signature of *receipt* must cover, from its own fields and its own list of objects."""
     signed: dict[str, Json] = {
@@ -382,26 +397,28 @@ def check_revisions(about: str, revisions: Sequence[Revision]) -> list[Item]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
     """What a recording's newest chain says about its source's history. ``position``: of its genesis among all the source's
-    judged items; ``announced``: connector and announcement of each segment."""
+    judged items; ``announced``: connector and announcement of each segment; ``originals``: where its originals lie."""
 
     recording_id: RecordingId
     position: int
     previous: str | None
     closes: tuple[str, ...]
     announced: tuple[tuple[str, int], ...]
+    originals: tuple[str, ...] = ()
 
 
-def past(revision: Revision) -> Past | None:
-    """The history in *revision*'s chain, or ``None`` if it cannot be read (the chain's own check says why)."""
+def past(recording: RecordingId, links: Sequence[LinkAppended]) -> Past | None:
+    """The history in *recording*'s chain, or ``None`` if it cannot be read (the chain's own check says why)."""
     try:
-        records = [json.loads(link.record) for link in revision.links]
-        announced = (record for link, record in zip(revision.links, records, strict=True) if "announcement" in record)
+        records = [json.loads(link.record) for link in links]
+        announced = [record for record in records if "announcement" in record]
         return Past(
-            recording_id=revision.recording_id,
+            recording_id=recording,
             position=int(records[0]["position"]),
             previous=None if records[0]["previous"] is None else str(records[0]["previous"]),
-            closes=tuple(link.hash for link in revision.links if link.kind == "close"),
+            closes=tuple(link.hash for link in links if link.kind == "close"),
             announced=tuple((str(record["connector"]), int(record["announcement"])) for record in announced),
+            originals=tuple(f"{record['object']['bucket']}/{record['object']['key']}" for record in announced),
         )
     except (KeyError, TypeError, ValueError, IndexError):
         return None
@@ -451,3 +468,24 @@ def _holes(numbers: Collection[int]) -> Iterator[str]:
     for before, after in pairwise([0, *sorted(numbers)]):
         if after > before + 1:
             yield str(before + 1) if after == before + 2 else f"{before + 1}..{after - 1}"
+
+
+# -- the whole archive ---------------------------------------------------------------------------------------------------
+
+
+def check_extra(bucket: str, places: Sequence[str]) -> Item:
+    """Objects at *places* that are no document of a recording and no original that one names."""
+    if not places:
+        return _item(bucket, "extra", (), "nothing beside what the recordings name")[0]
+    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    why = f"{len(places)} objects that no recording names: {', '.join(places[:_NAMED])}{more}"
+    return not_covered(bucket, "extra", why)
+
+
+def coverage(selection: Selection, looked_at: int, listed: int) -> Item:
+    """How many of the recordings that are there were looked at."""
+    told = f"{looked_at} of {listed} recordings"
+    narrowed = selection.in_words()
+    if narrowed:
+        return not_covered("archive", "coverage", f"{told}: {narrowed}")
+    return _item("archive", "coverage", (), told)[0]

@@ -1,7 +1,8 @@
 """Verify, the reading: an archive is read back, object by object, and the rules of :mod:`pipeline.domain.verify` judge it.
 
 It needs the store or a copy of it, and no broker and no agent. Originals are streamed, a few at a time, whatever their
-size; of a recording only its documents are in memory, of a source only what its recordings say about each other.
+size; of a recording only its documents are in memory, of a source only what its recordings say about each other, of the
+whole archive the names of recordings and, where it is looked at whole, of originals.
 An answer the store does not give ends the reading: what could not be asked is not called tampered with.
 """
 
@@ -11,11 +12,10 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final, Protocol
 
 from pipeline.domain import verify
@@ -27,6 +27,7 @@ from pipeline.domain.errors import Malformed, ObjectMissing
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, label
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.probe import MediaFacts
+from pipeline.domain.selection import Selection
 from pipeline.domain.verify import Content, Fault, Item, Lock, Past, Revision, Seen
 from pipeline.ports import ObjectStat
 from pipeline.wire import codec, topics
@@ -36,9 +37,13 @@ READ_AT_ONCE: Final = 2
 _BLOCK_BYTES: Final = 1 << 20
 LIMIT_BYTES: Final = 64 << 20
 """No document is larger; one that claims to be is not read."""
-_KEY: Final = re.compile(
-    r"recordings/([A-Za-z0-9][\w.-]{0,95})/([A-Za-z0-9][\w.-]{0,95})/r([1-9][0-9]{0,3})/[^/]+", re.ASCII
+_DOCUMENT: Final = re.compile(
+    rf"recordings/([A-Za-z0-9][\w.-]{{0,95}})/([A-Za-z0-9][\w.-]{{0,95}})/r([1-9][0-9]{{0,3}})/"
+    rf"(?:{'|'.join(map(re.escape, (*verify.DOCUMENTS, verify.RECEIPT)))})",
+    re.ASCII,
 )
+"""Key of a document of a revision; whatever else lies in the bucket is none of the archive's own."""
+_EVERYTHING: Final = Selection()
 
 
 class ReadableStore(Protocol):
@@ -50,38 +55,152 @@ class ReadableStore(Protocol):
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectStat]: ...
 
 
+class Finished(Protocol):
+    """Recordings whose answers an earlier run of the same verification has given."""
+
+    def answers(self, source: str, recording: str, revisions: Sequence[int]) -> Sequence[Item] | None:
+        """The answers about *recording* with just these *revisions*, or ``None``: look at it now."""
+        ...
+
+    def keep(self, source: str, recording: str, revisions: Sequence[int], items: Sequence[Item]) -> None:
+        """Take note that these are the answers about *recording*."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """What was listed under *prefix*. ``recordings``: their revisions, by source and recording; ``extra``: keys of no
+    document."""
+
+    prefix: str
+    recordings: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    extra: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """How far one run is. ``whole``: the originals bucket is compared too, with the places in ``named``."""
+
+    selection: Selection
+    whole: bool
+    listed: int
+    seen: int = 0
+    looked_at: int = 0
+    named: set[str] = field(default_factory=set)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """*records*: the bucket of records. *locks*: whether *store* has locks to ask for. *keys*: raw public keys by id;
-    *signed*: whether a raw key signed a message with a signature."""
+    """*records*, *originals*: the buckets. *locks*: whether *store* has locks to ask for. *keys*: raw public keys by id;
+    *signed*: whether a raw key signed a message with a signature. *on_read* is called with every number of bytes that
+    was read, from any thread, and may take its time; *on_recording* with number, count and name of each recording."""
 
     store: ReadableStore
     records: str
+    originals: str
     locks: bool
     keys: Mapping[str, bytes]
     signed: Callable[[bytes, bytes, bytes], bool]
+    finished: Finished | None = None
+    on_read: Callable[[int], None] = lambda _size_bytes: None
+    on_recording: Callable[[int, int, str], None] = lambda _number, _of, _name: None
 
-    def items(self, source: str | None = None, recording: str | None = None) -> Iterator[Item]:
-        """Every answer about every recording, or about those of *source* or *recording*, as it is found. None at all when
+    def items(self, selection: Selection = _EVERYTHING) -> Iterator[Item]:
+        """Every answer about what *selection* takes, as it is found; the last one says how much that was. None at all when
         nothing of that name is archived. Raises what the store raises while it does not answer."""
-        found: dict[tuple[str, str], set[int]] = {}
-        for listed in self.store.list(self.records, f"recordings/{source}/" if source else "recordings/"):
-            match = _KEY.fullmatch(listed.key)
-            if match and recording in (None, match[2]):
-                found.setdefault((match[1], match[2]), set()).add(int(match[3]))
-        for name, group in groupby(found, key=lambda names: names[0]):
-            pasts: list[Past] = []
-            for _, recording_name in group:
-                last = yield from self._recording(name, recording_name, sorted(found[name, recording_name]))
-                past = verify.past(last)
-                pasts += [past] if past else []
-            if recording is None:
-                yield from verify.check_history(SourceId(name), pasts)
-            else:
-                why = "only all recordings of a source prove each other, one was asked for"
-                yield verify.not_covered(name, "history", why)
+        shelf = self._shelf(selection)
+        whole = selection.takes_bucket(self.originals)
+        run = _Run(selection=selection, whole=whole, listed=sum(map(len, shelf.recordings.values())))
+        if not run.listed:
+            return
+        with ThreadPoolExecutor(READ_AT_ONCE, thread_name_prefix="verify") as pool:
+            for source, recordings in shelf.recordings.items():
+                yield from self._source(source, recordings, run, pool)
+        yield verify.check_extra(
+            f"{self.records}/{shelf.prefix}".rstrip("/"), [f"{self.records}/{key}" for key in shelf.extra]
+        )
+        if whole:
+            stored = (f"{self.originals}/{stat.key}" for stat in self.store.list(self.originals, ""))
+            yield verify.check_extra(self.originals, [place for place in stored if place not in run.named])
+        else:
+            yield verify.not_covered(self.originals, "extra", verify.NOT_WHOLE)
+        yield verify.coverage(selection, run.looked_at, run.listed)
 
-    def _recording(self, source: str, name: str, numbers: list[int]) -> Generator[Item, None, Revision]:
+    def _source(self, source: str, recordings: Mapping[str, list[int]], run: _Run, pool: Executor) -> Iterator[Item]:
+        """The items of the recordings that are looked at, then those of all of them together."""
+        pasts: list[Past | None] = []
+        unread: list[str] = []
+        looked_at = 0
+        for name, numbers in recordings.items():
+            run.seen += 1
+            self.on_recording(run.seen, run.listed, name)
+            if not run.selection.takes(name) or not self._is_recent(run.selection, source, name, numbers):
+                unread.append(name)
+                continue
+            looked_at += 1
+            known = None if self.finished is None else self.finished.answers(source, name, numbers)
+            if known is None:
+                pasts.append((yield from self._noted(source, name, numbers, pool)))
+            else:
+                unread.append(name)
+                yield from known
+        run.looked_at += looked_at
+        history = run.selection.takes_history(source, looked_at)
+        if history or run.whole:
+            pasts += [self._past(source, name, recordings[name]) for name in unread]
+        if run.whole:
+            run.named.update(place for past in pasts if past for place in past.originals)
+        if history:
+            yield from verify.check_history(SourceId(source), [past for past in pasts if past])
+        elif looked_at:
+            yield verify.not_covered(source, "history", verify.NOT_COMPARED)
+
+    def _shelf(self, selection: Selection) -> _Shelf:
+        shelf = _Shelf("" if selection.source is None else f"recordings/{selection.source}/")
+        for listed in self.store.list(self.records, shelf.prefix):
+            match = _DOCUMENT.fullmatch(listed.key)
+            if match is None:
+                shelf.extra.append(listed.key)
+            elif selection.recording in (None, match[2]):
+                numbers = shelf.recordings.setdefault(match[1], {}).setdefault(match[2], [])
+                if int(match[3]) not in numbers:
+                    numbers.append(int(match[3]))
+        for recordings in shelf.recordings.values():
+            for numbers in recordings.values():
+                numbers.sort()
+        return shelf
+
+    def _is_recent(self, selection: Selection, source: str, name: str, numbers: Sequence[int]) -> bool:
+        if selection.since is None:
+            return True
+        receipts = [self._read(source, name, number).receipt() for number in numbers]
+        return selection.is_recent([None if receipt is None else receipt.archived_at for receipt in receipts])
+
+    def _past(self, source: str, name: str, numbers: Sequence[int]) -> Past | None:
+        """What a recording's newest chain says about the others, nothing else of it being looked at."""
+        read = self._read(source, name, numbers[-1])
+        links = read.links(SourceId(source), RecordingId(name), {}, read.receipt())
+        return verify.past(RecordingId(name), links)
+
+    def _read(self, source: str, name: str, number: int) -> _Read:
+        return _Read(self.store, self.records, f"recordings/{source}/{name}/r{number}", self.on_read)
+
+    def _noted(self, source: str, name: str, numbers: list[int], pool: Executor) -> Generator[Item, None, Past | None]:
+        """One recording's items, noted as finished once all were given; the value is its history."""
+        items: list[Item] = []
+        reading = self._recording(source, name, numbers, pool)
+        while True:
+            try:
+                item = next(reading)
+            except StopIteration as done:
+                if self.finished is not None:
+                    self.finished.keep(source, name, numbers, items)
+                newest: Revision = done.value
+                return verify.past(newest.recording_id, newest.links)
+            items.append(item)
+            yield item
+
+    def _recording(self, source: str, name: str, numbers: list[int], pool: Executor) -> Generator[Item, None, Revision]:
         """One recording's items, its revisions in order; the value is the newest."""
         known: dict[ObjectRef, Content | None] = {}
         accounts: dict[int, RecordingEnded] = {}
@@ -90,22 +209,25 @@ class Verification:
             revision = self._revision(SourceId(source), RecordingId(name), number, accounts)
             revisions.append(revision)
             yield from verify.check_revision(revision)
-            if revision.receipt is not None:
-                yield from self._archived(revision, revision.receipt, known)
+            if revision.receipt is None:
+                yield from verify.unlisted(revision.about)
+            else:
+                yield from self._archived(revision, revision.receipt, known, pool)
         yield from verify.check_revisions(name, revisions)
         return revisions[-1]
 
     def _archived(
-        self, revision: Revision, receipt: RecordingArchived, known: dict[ObjectRef, Content | None]
+        self, revision: Revision, receipt: RecordingArchived, known: dict[ObjectRef, Content | None], pool: Executor
     ) -> Iterator[Item]:
         """Signature, bytes and locks of what *receipt* lists. *known*: originals read for an earlier revision."""
         about, key = revision.about, self.keys.get(receipt.key_id)
         genuine = key is not None and self.signed(key, verify.signed_message(receipt), _raw(receipt.signature))
         yield verify.check_signature(about, receipt, self.keys.keys(), genuine)
-        with ThreadPoolExecutor(READ_AT_ONCE, thread_name_prefix="verify") as pool:
-            unread = [item.object for item in receipt.originals if item.object not in known]
-            known.update(zip(unread, pool.map(self._content, unread), strict=True))
-            originals = list(pool.map(lambda item: self._seen(item, known[item.object]), receipt.originals))
+        unread = [item.object for item in receipt.originals if item.object not in known]
+        several = pool.map if len(unread) > 1 else map
+        known.update(zip(unread, several(self._content, unread), strict=True))
+        several = pool.map if self.locks else map
+        originals = list(several(lambda item: self._seen(item, known[item.object]), receipt.originals))
         documents = [self._seen(item, revision.contents.get(_name(item))) for item in receipt.records]
         yield from verify.check_contents(about, "documents", documents)
         yield from verify.check_contents(about, "originals", originals)
@@ -121,6 +243,7 @@ class Verification:
                 while block := body.read(_BLOCK_BYTES):
                     digest.update(block)
                     size_bytes += len(block)
+                    self.on_read(len(block))
         except (ObjectMissing, OSError):  # a scratched disc raises the latter: what cannot be read is not there
             return None
         return Content(sha256=Sha256(digest.hexdigest()), size_bytes=size_bytes)
@@ -147,7 +270,7 @@ class Verification:
         self, source: SourceId, recording: RecordingId, number: int, accounts: dict[int, RecordingEnded]
     ) -> Revision:
         """Read one folder. *accounts*: of the closes of this recording so far; this revision's is added."""
-        read = _Read(self.store, self.records, f"recordings/{source}/{recording}/r{number}")
+        read = self._read(source, recording, number)
         receipt = read.receipt()
         manifest = read.document("manifest.json", receipt)
         timeline = read.document("timeline.json", receipt)
@@ -185,8 +308,8 @@ class _Line:
 class _Read:
     """The documents of one folder as far as they can be read; why not is in ``unreadable``."""
 
-    def __init__(self, store: ReadableStore, bucket: str, folder: str) -> None:
-        self._store, self._bucket, self._folder = store, bucket, folder
+    def __init__(self, store: ReadableStore, bucket: str, folder: str, on_read: Callable[[int], None]) -> None:
+        self._store, self._bucket, self._folder, self._on_read = store, bucket, folder, on_read
         self.receipt_bytes = b""
         self.contents: dict[str, Content] = {}
         self.unreadable: dict[str, tuple[Fault, ...]] = {}
@@ -273,6 +396,7 @@ class _Read:
         if len(data) > LIMIT_BYTES:
             self._fault(name, f"at most {LIMIT_BYTES} bytes", "more")
             return None
+        self._on_read(len(data))
         self.contents[name] = Content(sha256=Sha256(hashlib.sha256(data).hexdigest()), size_bytes=len(data))
         return data
 

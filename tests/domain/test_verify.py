@@ -207,17 +207,18 @@ def test_what_a_connector_counted_and_no_recording_holds_is_not_covered(
 
 
 def test_the_past_of_a_chain_is_what_its_records_say() -> None:
-    found = past(revision())
+    found = past(RECORDING, LINKS)
 
-    assert found == history(RECORDING, None, LINKS[-1].hash, announced=(1, 2), position=1)
-    assert past(revision(links=())) is None
-    assert past(revision(links=(replace(LINKS[0], record="["),))) is None
+    named = (place(object_ref(f"{RECORDING}/0")), place(object_ref(f"{RECORDING}/1")))
+    assert found == replace(history(RECORDING, None, LINKS[-1].hash, announced=(1, 2), position=1), originals=named)
+    assert past(RECORDING, ()) is None
+    assert past(RECORDING, (replace(LINKS[0], record="["),)) is None
 
 
 def test_a_genesis_that_names_no_digest_names_nothing_that_is_there() -> None:
     record = LINKS[0].record.replace('"previous":null', '"previous":[1]')
 
-    found = past(revision(links=(replace(LINKS[0], record=record),)))
+    found = past(RECORDING, (replace(LINKS[0], record=record),))
 
     assert found is not None
     assert results(check_history(SOURCE, [found]))[0] == ("fail", f"genesis of {RECORDING}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
-import base64
 import hashlib
 import json
 import re
@@ -21,6 +21,7 @@ from pipeline.adapters.objects_memory import MemoryObjects
 from pipeline.domain import chain, continuity, stitch
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import ArchiveState
+from pipeline.domain.canonical import canonical
 from pipeline.domain.chain import ChainState, LinkAppended
 from pipeline.domain.continuity import SourceState
 from pipeline.domain.identity import Sha256
@@ -32,7 +33,7 @@ from pipeline.steps.archive import ArchiveStep
 from tests.builders import RECORDING, SOURCE, T0, explanation, metadata, photo, policy, probed, session_ended
 from tests.builders_archive import DAY_MS, signer
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "evidence-format.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 REVISION = Path("records", "recordings", SOURCE, RECORDING, "r2")
 
 
@@ -47,7 +48,7 @@ class Received:
 
 
 def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    found = re.search(rf"```{language}\n(.*?)```", (DOCS / "evidence-format.md").read_text("utf-8"), re.DOTALL)
     assert found is not None
     return found.group(1)
 
@@ -96,6 +97,26 @@ class Source:
         self.store.put_bytes("derived", f"staged/{found}", data, found, retain_until=None)
         return Document(name=name, sha256=found, size_bytes=len(data), staged_key=f"staged/{found}")
 
+    def archive(self, links: list[LinkAppended]) -> None:
+        """The revision that the last of *links* closes."""
+        account = stitch.account_of(links)
+        event = RecordingStitched(
+            source_id=SOURCE,
+            source_kind="cctv",
+            unit="service-hall",
+            recording_id=RECORDING,
+            revision=account.revision,
+            close_hash=links[-1].hash,
+            close_seq=links[-1].seq,
+            documents=tuple(self.stage(*item) for item in stitch.documents(links, "unbroken 0.1.0")),
+            originals=stitch.originals_of(stitch.segments_of(links)),
+            ended=account,
+        )
+        step = ArchiveStep(
+            store=self.store, clock=Noon(), signer=signer(), policy=policy(), records="records", derived="derived"
+        )
+        asyncio.run(step.step(ArchiveState(), Received(event)))
+
     def copy(self, folder: Path) -> None:
         for bucket in ("originals", "records"):
             for stat in self.store.list(bucket, ""):
@@ -110,53 +131,37 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("disc")
     source = Source()
     links = source.links()
-    account = stitch.account_of(links)
-    event = RecordingStitched(
-        source_id=SOURCE,
-        source_kind="cctv",
-        unit="service-hall",
-        recording_id=RECORDING,
-        revision=account.revision,
-        close_hash=links[-1].hash,
-        close_seq=links[-1].seq,
-        documents=tuple(source.stage(*item) for item in stitch.documents(links, "unbroken 0.1.0")),
-        originals=stitch.originals_of(stitch.segments_of(links)),
-        ended=account,
-    )
-    step = ArchiveStep(
-        store=source.store, clock=Noon(), signer=signer(), policy=policy(), records="records", derived="derived"
-    )
-    asyncio.run(step.step(ArchiveState(), Received(event)))
+    for number, link in enumerate(links, start=1):
+        if link.kind == "close":
+            source.archive(links[:number])
     source.copy(folder)
     (folder / "receipt-key.pub.pem").write_bytes(signer().public_pem)
-    (folder / "check.py").write_text(block("python"), "utf-8")
+    shutil.copy(DOCS / "little_verifier.py", folder)
     return folder
 
 
 def check(folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the page's script with nothing but the standard library (-I: no site of ours, -S: no packages)."""
-    command = [sys.executable, "-I", "-S", "check.py", str(REVISION)]
+    command = [sys.executable, "-I", "-S", *next(line for line in _lines_of("sh") if "little" in line).split()[1:]]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
 
 
-def openssl(folder: Path) -> str:
-    line = next(line for line in block("sh").splitlines() if "pkeyutl" in line)
-    return subprocess.run(line.split(), cwd=folder, capture_output=True, text=True, check=False).stdout.strip()
+def _lines_of(language: str) -> list[str]:
+    return [line.partition("  #")[0].rstrip() for line in block(language).splitlines()]
 
 
 def test_a_stranger_finds_everything_as_stated(copied: Path) -> None:
     done = check(copied)
 
     assert (done.stdout, done.stderr, done.returncode) == (
-        f"12 links, 4 originals: all as stated; key {signer().key_id}\n",
+        "2 revisions: all as stated; locks and files nothing names: NOT COVERED\n",
         "",
         0,
     )
-    assert openssl(copied) == "Signature Verified Successfully"
 
 
 def test_the_key_s_id_is_computed_as_the_page_says(copied: Path) -> None:
-    line = next(line for line in block("sh").splitlines() if "outform DER" in line).partition("  ")[0]
+    line = next(line for line in _lines_of("sh") if "outform DER" in line)
 
     done = subprocess.run(["bash", "-c", line], cwd=copied, capture_output=True, text=True, check=True)
 
@@ -198,16 +203,15 @@ def _missing_original(folder: Path) -> None:
         (_original, "originals/sha256/"),
         (_missing_original, "found nothing"),
         (_text("chain.jsonl", "hall-1", "hall-2"), "link -1 hash"),
-        (_line(lambda lines: lines[:3] + lines[4:]), "link 2 seq"),
-        (_line(lambda lines: [lines[0], lines[2], lines[1], *lines[3:]]), "link 0 prev"),
+        (_line(lambda lines: lines[:3] + lines[4:]), "link 2 number"),
+        (_line(lambda lines: [lines[0], lines[2], lines[1], *lines[3:]]), "link 0: expected"),
         (_line(lambda lines: lines[:-1]), "last line: expected close"),
         (_text("manifest.json", '"verdict":"interrupted"', '"verdict":"continuous"'), "account"),
-        (_text("manifest.json", "某公司", "某某公司"), "statements"),
-        (_text("manifest.json", '"software":"unbroken', '"software":"other'), "manifest.json"),
-        (_text("timeline.json", '"state":"explained"', '"state":"unexplained"'), "timeline"),
-        (_text("playlist.m3u8", "#EXT-X-GAP", "#EXT-X-GAB"), "playlist.m3u8"),
-        (_text("receipt.json", '"lock_mode":"COMPLIANCE"', '"lock_mode":"GOVERNANCE"'), "lock"),
-        (_text("receipt.json", '"close_hash":"', '"close_hash":"0'), "receipt"),
+        (_text("manifest.json", '"software":"unbroken', '"software":"other'), "manifest.json: expected"),
+        (_text("timeline.json", '"state":"explained"', '"state":"unexplained"'), "timeline.json: expected"),
+        (_text("playlist.m3u8", "#EXT-X-GAP", "#EXT-X-GAB"), "playlist.m3u8: expected"),
+        (_text("receipt.json", '"lock_mode":"COMPLIANCE"', '"lock_mode":"GOVERNANCE"'), "lock of"),
+        (_text("receipt.json", '"close_hash":"', '"close_hash":"0'), "receipt.json: expected"),
     ],
 )
 def test_a_stranger_finds_what_was_tampered_with(
@@ -228,8 +232,28 @@ def test_a_receipt_made_to_fit_does_not_carry_our_signature(copied: Path, tmp_pa
     shutil.copytree(copied, folder)
     receipt: dict[str, Any] = json.loads((folder / REVISION / "receipt.json").read_bytes())
     receipt["archived_at"] = "2026-11-24T09:00:00.000Z"
-    (folder / REVISION / "receipt.json").write_text(json.dumps(receipt, ensure_ascii=False), "utf-8")
+    (folder / REVISION / "receipt.json").write_bytes(canonical(receipt))
 
-    assert check(folder).returncode == 0
-    assert openssl(folder) == "Signature Verification Failure"
-    assert len(base64.b64decode(receipt["signature"])) == 64
+    done = check(folder)
+
+    assert done.stdout == f"{RECORDING} r2 receipt.json is signed: expected True, found False\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("absent", ["key", "archive"])
+def test_what_cannot_be_looked_at_never_passes(copied: Path, tmp_path: Path, absent: str) -> None:
+    folder = tmp_path / "disc"
+    shutil.copytree(copied, folder)
+    (folder / "receipt-key.pub.pem").unlink() if absent == "key" else shutil.rmtree(folder / "records")
+
+    assert check(folder).returncode == 1
+
+
+def test_the_little_verifier_is_little_and_needs_nothing() -> None:
+    tree = ast.parse((DOCS / "little_verifier.py").read_text("utf-8"))
+
+    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+
+    assert imported <= sys.stdlib_module_names
+    assert len((DOCS / "little_verifier.py").read_text("utf-8").splitlines()) < 180

@@ -23,9 +23,10 @@ from pipeline.domain.archive import RecordingArchived, objects_digest, receipt_d
 from pipeline.domain.canonical import canonical
 from pipeline.domain.errors import StoreUnavailable
 from pipeline.domain.identity import Sha256
+from pipeline.domain.selection import Selection
 from pipeline.domain.time import WallMs
 from pipeline.domain.verify import Item, signed_message
-from pipeline.steps.verify import Verification
+from pipeline.steps.verify import ReadableStore, Verification
 from pipeline.wire import codec, topics
 from tests.builders import SOURCE, T0, sha
 from tests.builders_archive import signer
@@ -49,15 +50,19 @@ def disc(copied: Path, tmp_path: Path) -> Path:
     return tmp_path / "disc"
 
 
-def look(folder: Path, keys: dict[str, bytes] = KEYS, **only: str) -> list[Item]:
-    copy = FolderObjects(folder)
-    reader = Verification(store=copy, records=copy.records(), locks=False, keys=keys, signed=signing.verify)
-    return list(reader.items(**only))
+def reader(store: ReadableStore, **changes: Any) -> Verification:
+    made = Verification(
+        store=store, records="records", originals="originals", locks=True, keys=KEYS, signed=signing.verify
+    )
+    return replace(made, **changes)
 
 
-def ask(store: MemoryObjects, keys: dict[str, bytes] = KEYS) -> list[Item]:
-    reader = Verification(store=store, records="records", locks=True, keys=keys, signed=signing.verify)
-    return list(reader.items())
+def look(folder: Path, keys: dict[str, bytes] = KEYS, **only: Any) -> list[Item]:
+    return list(reader(FolderObjects(folder), locks=False, keys=keys).items(Selection(**only)))
+
+
+def ask(store: MemoryObjects, **only: Any) -> list[Item]:
+    return list(reader(store).items(Selection(**only)))
 
 
 def faults(items: Sequence[Item]) -> list[tuple[str, str, str]]:
@@ -75,7 +80,12 @@ def test_what_the_stages_archived_passes_in_every_check() -> None:
     checks = ["chain", "manifest", "timeline", "receipt", "signature", "documents", "originals", "locks"]
     assert [item.check for item in items if item.about == ABOUT_A] == checks
     assert [item.check for item in items if item.about == SOURCE] == ["history", "announcements"]
-    assert len(items) == 4 * len(checks) + 3 + 2
+    assert [(item.about, item.check) for item in items[-3:]] == [
+        ("records", "extra"),
+        ("originals", "extra"),
+        ("archive", "coverage"),
+    ]
+    assert len(items) == 4 * len(checks) + 3 + 2 + 3
 
 
 def test_a_copy_passes_but_for_the_locks_that_nobody_can_be_asked_about(copied: Path) -> None:
@@ -95,8 +105,9 @@ def test_without_a_public_key_the_signature_is_not_covered(copied: Path) -> None
 def test_one_recording_alone_says_nothing_of_the_history(copied: Path) -> None:
     items = look(copied, recording=SECOND)
 
-    assert {item.about for item in items} == {ABOUT_B, SECOND, SOURCE}
+    assert {item.about for item in items[:-3]} == {ABOUT_B, SECOND, SOURCE}
     assert [item.result for item in items if item.about == SOURCE] == ["not_covered"]
+    assert items[-1].found == "1 of 1 recordings: only recording hall-1-b"
     assert look(copied, recording="no-such") == look(copied, source="no-such") == []
 
 

@@ -1,0 +1,171 @@
+"""Check a copied archive with nothing but Python and openssl: python3 little_verifier.py FOLDER PUBLIC_KEY.pem
+
+FOLDER holds the copied buckets. Take the public key from somewhere else. Exit 1: something is not as stated, with both sides.
+"""
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+DOCUMENTS = ["chain.jsonl", "manifest.json", "playlist.m3u8", "timeline.json"]
+SIGNED = ["recording_id", "revision", "close_hash", "objects_sha256", "archived_at", "key_id"]
+
+
+def jcs(value):
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def same(what, expected, found):
+    if expected != found:
+        yield f"{what}: expected {expected}, found {found}"
+
+
+def size_and_sha(path):
+    if ".." in path.parts or not path.is_file():
+        return "nothing"
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return path.stat().st_size, digest.hexdigest()
+
+
+def openssl(*words):
+    return subprocess.run(["openssl", *map(str, words)], capture_output=True).stdout
+
+
+def is_signed(key, message, signature):
+    with tempfile.TemporaryDirectory() as name:
+        text, sig = Path(name, "message"), Path(name, "signature")
+        text.write_bytes(message)
+        sig.write_bytes(signature)
+        return b"Success" in openssl(
+            "pkeyutl", "-verify", "-pubin", "-inkey", key, "-rawin", "-in", text, "-sigfile", sig
+        )
+
+
+def key_id(key):
+    return sha(openssl("pkey", "-pubin", "-in", key, "-outform", "DER")[-32:])[:16]
+
+
+def check_receipt(root, folder, key, receipt):
+    """The bytes of everything the receipt lists, and that the owner of the key signed that list."""
+    for item in receipt["originals"] + receipt["records"]:
+        stated = item["object"]
+        place = Path(stated["bucket"], stated["key"])
+        yield from same(place, (stated["size_bytes"], stated["sha256"]), size_and_sha(root / place))
+        yield from same(f"lock of {place}", "COMPLIANCE", item["lock_mode"])
+    here = [(folder / name).relative_to(root) for name in DOCUMENTS]
+    found = [Path(item["object"]["bucket"], item["object"]["key"]) for item in receipt["records"]]
+    yield from same("receipt.json records", here, found)
+    objects = sha(jcs({"originals": receipt["originals"], "records": receipt["records"]}))
+    yield from same("receipt.json objects_sha256", objects, receipt["objects_sha256"])
+    yield from same("receipt.json key_id", key_id(key), receipt["key_id"])
+    message, signature = jcs({word: receipt[word] for word in SIGNED}), base64.b64decode(receipt["signature"])
+    yield from same("receipt.json is signed", True, is_signed(key, message, signature))
+
+
+def check_chain(lines, recording):
+    """Every hash, every link to the one before, every total."""
+    count = size = closes = 0
+    for index, line in enumerate(lines):
+        name, record = f"chain.jsonl link {index - 1}", json.loads(line["record"])
+        prefix = b"avchain/segment/v1\0" if index else b"avchain/genesis/v1\0"
+        yield from same(f"{name} hash", sha(prefix + line["record"].encode()), line["hash"])
+        yield from same(f"{name} text", jcs(record).decode(), line["record"])
+        yield from same(f"{name} number", [index - 1, index == 0], [line["seq"], line["kind"] == "genesis"])
+        expected = {"recording_id": recording}
+        if index:
+            expected |= {"prev": lines[index - 1]["hash"], "kind": line["kind"], "seq": line["seq"]}
+        if line["kind"] in ("segment", "late"):
+            count, size = count + 1, size + record["content"]["length"]
+            expected |= {"facts_sha256": sha(jcs(line["facts"])), "kind": "late" if closes else "segment"}
+        if line["kind"] == "close":
+            closes += 1
+            expected |= {"count": count, "bytes": size, "links": index - 1, "revision": closes}
+        yield from same(name, expected, {word: record[word] for word in expected})
+    yield from same("chain.jsonl last line", "close", lines[-1]["kind"])
+
+
+def check_revision(root, folder, key, chains):
+    """The receipt and what it lists, the chain, and what the documents repeat of it."""
+    source, recording, revision = folder.parts[-3], folder.parts[-2], int(folder.name[1:])
+    text = (folder / "receipt.json").read_bytes()
+    receipt = json.loads(text)
+    yield from same("receipt.json text", jcs(receipt), text)
+    yield from check_receipt(root, folder, key, receipt)
+    lines = [json.loads(line) for line in (folder / "chain.jsonl").read_bytes().splitlines()]
+    chains.setdefault(source, {}).setdefault(recording, {})[revision] = lines
+    yield from check_chain(lines, recording)
+    manifest, records = (
+        json.loads((folder / "manifest.json").read_bytes()),
+        [json.loads(line["record"]) for line in lines],
+    )
+    account, genesis = manifest["account"], records[0]
+    yield from same("manifest.json account", records[-1].get("account_sha256"), sha(jcs(account)))
+    ends = [lines[0]["hash"], lines[-1]["hash"], len(lines)]
+    yield from same("manifest.json chain", ends, [manifest["chain"][word] for word in ("genesis", "head", "links")])
+    about = {"source_id": source, "recording_id": recording, "revision": revision, "unit": genesis["unit"]}
+    about["source_kind"] = genesis["source_kind"]
+    yield from same("manifest.json", about, {word: manifest[word] for word in about})
+    stated = {one["content"]["sha256"]: one["content"]["length"] for one in records if "content" in one}
+    found = {item["object"]["sha256"]: item["object"]["size_bytes"] for item in receipt["originals"]}
+    yield from same("receipt.json originals", stated, found)
+    about |= {"format": "unbroken.receipt.v1", "close_hash": lines[-1]["hash"], "ended_at": account["ended_at"]}
+    about["first_received_at"] = account["first_received_at"]
+    timeline = json.loads((folder / "timeline.json").read_bytes())
+    repeated = {word: account[word] for word in ("runs", "gaps", "started_at", "ended_at")}
+    yield from same("timeline.json", repeated, {word: timeline[word] for word in repeated})
+    beside = ("originals", "records", "objects_sha256", "archived_at", "key_id", "signature")
+    yield from same("receipt.json", about, {word: receipt[word] for word in receipt if word not in beside})
+
+
+def check_source(recordings):
+    """Revisions continue each other, and each genesis names a close of a recording that began before."""
+    newest = []
+    for name, revisions in recordings.items():
+        yield from same(f"{name} revisions", list(range(1, len(revisions) + 1)), sorted(revisions))
+        last = max(revisions)
+        newest.append(revisions[last])
+        for number, lines in revisions.items():
+            yield from same(f"{name} r{number} in the chain of r{last}", lines, revisions[last][: len(lines)])
+    closes, named = {None}, False
+    for lines in sorted(newest, key=lambda lines: json.loads(lines[0]["record"])["position"]):
+        genesis = json.loads(lines[0]["record"])
+        is_there = genesis["previous"] in closes and not (named and genesis["previous"] is None)
+        yield from same(f"genesis of {genesis['recording_id']} names a close that is there", True, is_there)
+        named = named or genesis["previous"] is not None
+        closes |= {line["hash"] for line in lines if line["kind"] == "close"}
+
+
+def told(name, faults):
+    """The faults with their place; what is not even in the shape the page describes is the last of them."""
+    try:
+        for fault in faults:
+            yield f"{name} {fault}"
+    except (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as exc:
+        yield f"{name} is not as the format says: {type(exc).__name__} {exc}"
+
+
+def check(root, key):
+    """Everything in the copy at *root* that is not as stated."""
+    chains = {}
+    for folder in sorted(root.glob("*records/recordings/*/*/r*")):
+        yield from told(f"{folder.parent.name} {folder.name}", check_revision(root, folder, key, chains))
+    for source, recordings in chains.items():
+        yield from told(source, check_source(recordings))
+
+
+if __name__ == "__main__":
+    copy = Path(sys.argv[1])
+    different, looked_at = list(check(copy, sys.argv[2])), len(list(copy.glob("*records/recordings/*/*/r*")))
+    print("\n".join(different) or f"{looked_at} revisions: all as stated; locks and files nothing names: NOT COVERED")
+    sys.exit(1 if different or not looked_at else 0)
