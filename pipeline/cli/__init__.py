@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "store",
     "status",
     "recordings",
+    "gaps",
     "quarantine",
     "verify",
     "doctor",

@@ -1,4 +1,5 @@
-"""Reports: what the commands print as JSON, made of domain values. The shapes are ``schemas/recordings.v1`` and ``status.v1``.
+"""Reports: what the commands print as JSON, made of domain values. The shapes are ``schemas/recordings.v1``, ``gaps.v1``
+and ``status.v1``.
 
 Seconds are numbers with milliseconds; times are RFC 3339 UTC. Nothing is decided here.
 """
@@ -74,6 +75,28 @@ def recording_report(known: Reported) -> dict[str, Any]:
         "archive": _archive(known),
         "deadline": _deadline(known.deadline),
     }
+
+
+def gap_reports(known: Reported) -> list[dict[str, Any]]:
+    """A recording's interruptions as ``unbroken gaps --json`` shows them."""
+    account = known.account
+    return [
+        {
+            "recording_id": account.recording_id,
+            "source_id": account.source_id,
+            "unit": account.unit,
+            "kind": account.source_kind,
+            "start": to_rfc3339(gap.start),
+            "end": to_rfc3339(gap.end),
+            "seconds": gap.size_ms / 1000,
+            "error_s": gap.error_ms / 1000,
+            "evidence": gap.evidence,
+            "state": gap.state,
+            "reason": gap.reason,
+            "explained_by": gap.explained_by,
+        }
+        for gap in account.gaps
+    ]
 
 
 def _deadline(change: DeadlineChanged | None) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pipeline.domain.deadline import DeadlineChanged
 from pipeline.domain.time import WallMs
-from pipeline.wire.reports import Chained, Reported, recording_report, weakest_mode
+from pipeline.wire.reports import Chained, Reported, gap_reports, recording_report, weakest_mode
 from tests.builders_archive import archived, ended, gap, locked
 from tests.wire.contract import validator
 
@@ -64,6 +64,13 @@ def test_a_gap_is_told_in_seconds_with_milliseconds() -> None:
 
     assert told["seconds"] == 7.0
     assert set(told) == {"start", "end", "seconds", "state", "reason"}
+
+
+def test_a_listed_gap_names_its_recording_and_is_as_its_schema_says() -> None:
+    told = gap_reports(_reported())
+
+    assert [f"{error.json_path}: {error.message}" for error in validator("gaps.v1").iter_errors(told)] == []
+    assert [(one["recording_id"], one["seconds"]) for one in told] == [(ended().recording_id, 7.0)]
 
 
 def test_the_weakest_lock_is_the_one_reported() -> None:

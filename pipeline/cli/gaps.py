@@ -1,0 +1,88 @@
+"""``unbroken gaps``: every interruption of every recording, who explained it, and what to type for those nobody has."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.settings import Settings
+
+_LEAST_COLUMNS: Final = 110
+
+
+def register(app: typer.Typer) -> None:
+    """Add the ``gaps`` command."""
+    app.command("gaps")(gaps)
+
+
+def gaps(
+    source: Annotated[str | None, typer.Option(help="Only those of this source.")] = None,
+    unit: Annotated[str | None, typer.Option(help="Only those of this unit.")] = None,
+    unexplained: Annotated[bool, typer.Option("--unexplained", help="Only those nobody has explained yet.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON (schemas/gaps.v1).")] = False,
+) -> None:
+    """List interruptions, oldest first (article 8). Exit 1 if any is not explained."""
+    from pipeline.cli.catalogue import recordings
+    from pipeline.wire.reports import gap_reports
+
+    found = chosen(
+        [gap for known in recordings(Settings()) for gap in gap_reports(known)], source, unit, unexplained=unexplained
+    )
+    if as_json:
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    elif not found:
+        typer.echo("no gaps" if not unexplained else "no gap without an explanation")
+    else:
+        console = Console(width=max(Console().width, _LEAST_COLUMNS), highlight=False, markup=False)
+        console.print(listing(found))
+        for line in remedies(found):
+            console.print(line, soft_wrap=True)
+    if any(waits(gap) for gap in found):
+        raise typer.Exit(1)
+
+
+def chosen(
+    found: Sequence[Mapping[str, Any]], source: str | None, unit: str | None, *, unexplained: bool
+) -> list[Mapping[str, Any]]:
+    """Those asked for, oldest first."""
+    wanted = [
+        gap
+        for gap in found
+        if source in (None, gap["source_id"]) and unit in (None, gap["unit"]) and (waits(gap) or not unexplained)
+    ]
+    return sorted(wanted, key=lambda gap: (gap["start"], gap["recording_id"]))
+
+
+def waits(gap: Mapping[str, Any]) -> bool:
+    """Whether nobody has explained it; one of a recording that goes on may still be closed by a late file."""
+    return bool(gap["state"] != "explained")
+
+
+def listing(found: Sequence[Mapping[str, Any]]) -> Table:
+    """A row for each."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("recording", "unit", "from (UTC)", "to", "seconds", "rests on", "state"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("from (UTC)", "seconds"))
+    for gap in found:
+        state = gap["state"] + (f" ({gap['reason']})" if gap["reason"] else "")
+        error = f", ±{gap['error_s']:.1f} s" if gap["error_s"] else ""
+        start, end = (gap[name].replace("T", " ").removesuffix("Z") for name in ("start", "end"))
+        rests_on = gap["evidence"].replace("_", " ") + error
+        table.add_row(gap["recording_id"], gap["unit"], start, end[11:], f"{gap['seconds']:.3f}", rests_on, state)
+    return table
+
+
+def remedies(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What to type for the first one that waits; the reason must also be spoken where the policy asks for it."""
+    first = next((gap for gap in found if waits(gap)), None)
+    if first is None:
+        return []
+    words = ["unbroken", "explain", first["recording_id"], "--source", first["source_id"]]
+    words += ["--start", first["start"], "--end", first["end"], "--reason"]
+    return ["", "to explain the first that waits (R1 to R9, article 8):", f"  {shlex.join(words)} R…"]
