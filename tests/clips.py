@@ -108,3 +108,17 @@ def framed(data: bytes, stride: int) -> bytes:
     if stride == 192:
         return b"".join(b"\x00\x00\x00\x01" + packet for packet in packets(data))
     return b"".join(packet + bytes(stride - PACKET) for packet in packets(data))
+
+
+def counted_on(files: list[bytes]) -> list[bytes]:
+    """The files with their continuity counters running on from one to the next, as in one stream."""
+    counters: dict[int, int] = {}
+    result = []
+    for data in files:
+        kept = []
+        for packet in packets(data):
+            counter = (counters.get(pid(packet), -1) + has_payload(packet)) % 16
+            counters[pid(packet)] = counter
+            kept.append(packet[:3] + bytes([packet[3] & 0xF0 | counter]) + packet[4:])
+        result.append(b"".join(kept))
+    return result

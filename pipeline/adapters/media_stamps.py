@@ -117,14 +117,15 @@ def _epochs_joined(column: Column, ticks_a_second: int) -> tuple[Column, tuple[t
     if not back.size:
         return column, ()
     joined = column.copy()
+    frame = int(np.median(np.diff(np.sort(column))))  # in decoding order B-frames step further than a frame
     resets = []
     for begins in back + 1:
         latest, resumes = int(joined[:begins].max()), int(joined[begins:][: _MOST_REORDER + 1].min())
-        shift = latest + usual - resumes
+        shift = latest + frame - resumes
         if shift <= 0:  # a few early frames, overtaken again
             continue
         joined[begins:] += shift
-        resets.append((latest, shift - usual))
+        resets.append((latest, shift - frame))
     return joined, tuple(resets)
 
 

@@ -11,7 +11,7 @@ compared; arrival times decide nothing:
 | runs on | away and back later | clock step: no time is missing where the stamps fit in on both sides |
 | jumps | a hole beyond error | gap, as exact as the wall clock |
 | jumps | within error | timestamp reset: one run, noted |
-| runs on | back beyond error | clock step |
+| runs on | back beyond error, even before all that came earlier | clock step |
 | jumps | back beyond error | overlap |
 
 The wall clock is compared after drift is taken off (:mod:`~pipeline.domain.drift` says what is found at which error bar).
@@ -302,7 +302,10 @@ def _between(
             continue
         doubt = previous.after + piece.before
         runs_on = _runs_on(previous, piece, tolerance)
-        if step > doubt and runs_on:
+        if abs(step) > doubt and (turn := _turned_back(pieces, previous.epoch, piece.epoch, tolerance)):
+            hidden += [_Missing(previous.hi, piece.lo, error, "wall_clock")] if step > 0 else []
+            found.append(_clock_step(*turn, doubt))
+        elif step > doubt and runs_on:
             hidden.append(_Missing(previous.hi, piece.lo, error, "wall_clock"))
             set_ahead = _is_summer_time(step, doubt, previous)
             found.append((_set_ahead if set_ahead else _hidden_loss)(previous.hi, piece.lo))
@@ -355,6 +358,14 @@ def _is_summer_time(step: int, doubt: int, previous: _Piece) -> bool:
         return False
     file = previous.length // max(previous.files, 1)
     return (previous.hi + doubt) // _QUARTER > (previous.hi - file - doubt) // _QUARTER
+
+
+def _turned_back(pieces: Sequence[_Piece], early: int, late: int, tolerance: Tolerance) -> tuple[int, int] | None:
+    """Where all of an *early* epoch continues the stamps of a *late* one, whose clock was put back further than all of it
+    lasts: the end of the late one and the start of the early one."""
+    first = next(piece for piece in pieces if piece.epoch == early)
+    last = max((piece for piece in pieces if piece.epoch == late), key=lambda piece: piece.hi)
+    return (last.hi, first.lo) if _runs_on(last, first, tolerance) else None
 
 
 def _missing_in_all(clock: _Clock, lo: int, hi: int, tolerance: Tolerance) -> list[tuple[int, int]]:
@@ -478,7 +489,8 @@ def ranges(items: Sequence[tuple[int, int]]) -> str:
 
 def _formats(timeline: Timeline) -> Iterator[Finding]:
     for name, seen in sorted(timeline.formats.items()):
-        steps = sorted((wall, text) for text, wall in seen)
+        # A file that begins without parameter sets names its codec alone: nothing says that its format is another.
+        steps = sorted((wall, text) for text, wall in seen if not any(o.startswith(f"{text} ") for o, _ in seen))
         for (_, before), (wall, after) in itertools.pairwise(steps):
             yield _finding("format_change", "note", "bytes", f"{name}: {before}", f"{name}: {after}", wall, None)
 

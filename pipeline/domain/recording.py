@@ -22,7 +22,7 @@ from pipeline.domain.identity import RecordingId, SourceId, SourceKind, about_re
 from pipeline.domain.policy import Policy
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.time import WallMs
-from pipeline.domain.timeline import Arrival, Timeline, claim_of, has_stamps, insert
+from pipeline.domain.timeline import Arrival, Timeline, claim_of, has_stamps, insert, lead_ms
 
 Verdict = Literal["continuous", "interrupted", "degraded", "not_testable", "unreadable"]
 
@@ -184,13 +184,14 @@ def _own_findings(probed: SegmentProbed, placed: Arrival | None, duplicate: bool
     if duplicate:
         return [_note("duplicate", "bytes", "bytes not seen before", "bytes already here", digest)]
     claim = claim_of(probed)
+    began = claim.at - lead_ms(probed) if claim else None
     found = []
     for finding in probed.facts.findings:
         changes: dict[str, object] = {} if finding.segment else {"segment": digest}
-        if finding.from_ms is not None and finding.wall_start is None and claim is not None and placed is not None:
-            changes["wall_start"] = WallMs(claim.at + finding.from_ms)
+        if finding.from_ms is not None and finding.wall_start is None and began is not None and placed is not None:
+            changes["wall_start"] = WallMs(max(0, began + finding.from_ms))
             if finding.to_ms is not None:
-                changes["wall_end"] = WallMs(claim.at + finding.to_ms)
+                changes["wall_end"] = WallMs(max(0, began + finding.to_ms))
         found.append(replace(finding, **changes) if changes else finding)  # type: ignore[arg-type]  # names of its fields
     if probed.facts.media == "unreadable" and not any(finding.kind == "unreadable" for finding in found):
         found.append(

@@ -162,6 +162,12 @@ def _length_ms(probed: SegmentProbed) -> int:
     return (max(hi for _, _, hi in extents) - min(lo for _, lo, _ in extents)) // TICKS_PER_MS if extents else 0
 
 
+def lead_ms(probed: SegmentProbed) -> int:
+    """How long before its first picture, which is what a claimed start means, the file's first sample is."""
+    placed = locate(probed)
+    return -min(lo for _, lo, _ in placed.streams) // TICKS_PER_MS if placed else 0
+
+
 def has_stamps(probed: SegmentProbed) -> bool:
     """Whether any stream of the file has usable time stamps."""
     return any(stream.first_ticks is not None for stream in probed.facts.streams if stream.kind != "other")

@@ -78,6 +78,13 @@ def test_a_step_back_is_joined_and_reported() -> None:
     assert runs(found) == [(900_000, 3600, 99)]
 
 
+def test_a_step_back_among_b_frames_is_joined_a_frame_later() -> None:
+    order = [0, 3, 1, 2, 6, 4, 5, 9, 7, 8]
+    first, again = [900_000 + i * 3600 for i in order], [i * 3600 for i in order]
+
+    assert runs(of(first + again)) == [(900_000, 3600, 19)]
+
+
 def test_reordering_over_more_than_a_second_is_no_step_back() -> None:
     assert of([0, 270_000, 90_000, 180_000, 540_000, 360_000, 450_000]).resets == ()
 

@@ -82,6 +82,14 @@ def test_stamps_run_on_while_the_wall_clock_steps_back() -> None:
     assert (gaps(found), kinds(found)) == ([], [("clock_step", "note")])
 
 
+@pytest.mark.parametrize("back_ms", [25_000, 60_000, 3_600_000])
+def test_a_clock_put_back_before_the_recording_began_is_a_step_and_no_gap(back_ms: int) -> None:
+    found = told(at(0, 0, 0), at(1, 0, 0), at(2, 0, -back_ms), at(3, 0, -back_ms))
+
+    assert (gaps(found), kinds(found)) == ([], [("clock_step", "note")])
+    assert found.findings[0].size_ms == back_ms
+
+
 def test_a_step_within_the_error_bar_is_nothing() -> None:
     found = told(at(0, 0, 0), at(1, 0, 1900), at(2, 0, 0))
 
@@ -315,6 +323,12 @@ def test_a_change_of_picture_size_is_noted_where_it_begins() -> None:
 
     assert kinds(found) == [("format_change", "note")]
     assert (found.findings[0].found, found.findings[0].wall_start) == ("video0: h264 640x360", T0 + 10_000)
+
+
+def test_a_file_that_does_not_say_its_picture_size_changes_nothing() -> None:
+    found = told(probed(0), probed(1, facts(video(PTS0 + LENGTH, format=""))), probed(2))
+
+    assert kinds(found) == []
 
 
 # Inside files, overlaps, numbers.

@@ -9,7 +9,7 @@ from pipeline.domain.findings import Evidence, Finding
 from pipeline.domain.policy import Policy
 from pipeline.domain.recording import DIGEST_CHARS, MAX_DIGESTS, Recording, Said, admit, gaps_of, holds
 from pipeline.domain.time import WallMs
-from tests.builders import T0, hole, mp4, photo, policy, probed, sha, unreadable
+from tests.builders import PTS0, T0, audio, facts, hole, mp4, photo, policy, probed, sha, unreadable, video
 
 POLICY: Policy = policy()
 
@@ -48,6 +48,17 @@ def test_the_same_bytes_again_are_counted_and_not_placed() -> None:
         None,
         ["duplicate"],
     )
+
+
+def test_a_claim_is_of_the_first_picture_though_sound_began_before_it() -> None:
+    found = Finding(
+        kind="partial_gap", level="degradation", evidence="media_clock", expected="", found="", from_ms=2000
+    )
+    sounding = facts(video(PTS0 + 80 * 90), audio(PTS0), findings=(found,))
+
+    _, judged = admit(Recording(), probed(0, sounding), POLICY)
+
+    assert [finding.wall_start for finding in judged.findings] == [T0 + 1920]
 
 
 @pytest.mark.parametrize("segment", [photo(), unreadable()], ids=["photo", "unreadable"])
