@@ -29,6 +29,10 @@ _MOST_INDEX_BYTES: Final = 128 << 20
 _MTXI_BYTES: Final = 44
 _MOST_NUMBER: Final = 1 << 53
 """No recorder counts so far, and larger integers do not survive every JSON reader."""
+_FIRST: Final = frozenset(
+    (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"pnot", b"sidx", b"prft", b"emsg")
+)
+"""What files and segments begin with."""
 _STRUCTURE: Final = frozenset(
     (b"ftyp", b"styp", b"moov", b"moof", b"sidx", b"ssix", b"mfra", b"prft", b"emsg", b"pdin", b"meta", b"cut")
 )
@@ -73,19 +77,7 @@ class Boxes:
 
 def is_bmff(head: bytes) -> bool:
     """Whether a file beginning so is made of boxes."""
-    return head[4:8] in (
-        b"ftyp",
-        b"styp",
-        b"moov",
-        b"moof",
-        b"mdat",
-        b"free",
-        b"skip",
-        b"wide",
-        b"pnot",
-        b"sidx",
-        b"prft",
-    )
+    return head[4:8] in _FIRST
 
 
 def walk(file: BinaryIO, size_bytes: int) -> Boxes:
@@ -118,10 +110,22 @@ def _note(found: Boxes, file: BinaryIO, box: Box, whole: bool) -> None:
             found.fragments.append(box.start)
     elif box.kind == b"moov" and found.index is None:
         found.index, found.index_whole = box, whole
+    elif box.kind == b"moov" and found.index and whole and not _same(file, found.index, box):
+        found.truncation = found.truncation or Truncation(
+            expected="one index (moov)", found="another one, whose media is not read", byte_offset=box.start
+        )
     elif box.kind == b"sidx":
         found.segment_index = True
     elif box.kind == b"prft" and whole and len(found.reference_times) < _MOST_CLOCK_BOXES:
         found.reference_times.append(os.pread(file.fileno(), min(box.end - box.body, 28), box.body))
+
+
+def _same(file: BinaryIO, one: Box, other: Box) -> bool:
+    """Whether two boxes are the same bytes: an index sent again with later fragments is."""
+    length = one.end - one.body
+    if other.end - other.body != length or length > _MOST_INDEX_BYTES:
+        return False
+    return os.pread(file.fileno(), length, one.body) == os.pread(file.fileno(), length, other.body)
 
 
 def boxes(file: BinaryIO, start: int, end: int) -> Iterator[Box]:

@@ -65,12 +65,6 @@ def marks(reference_times: Iterable[bytes], tracks: dict[int, Clock]) -> Iterato
         )
 
 
-def begun(first: Mark, zero_ms: int) -> ClaimedTime | None:
-    """When the first sample was taken by the first mark."""
-    at = first.wall_ms - (first.media_ms - zero_ms)
-    return ClaimedTime(at=WallMs(at), origin="media", error_ms=first.error_ms) if 0 < at <= MAX_WALL_MS else None
-
-
 def time_code(moov: bytes, entry: int, frame: int, made: ClaimedTime | None) -> ClaimedTime | None:
     """The time of day that *frame* is by the sample entry whose body is at *entry*, on the day the movie was made."""
     flags, timescale, duration, frames_a_second = struct.unpack_from(">4xIIIB", moov, entry + 8)

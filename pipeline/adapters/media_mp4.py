@@ -60,7 +60,8 @@ class Edit(NamedTuple):
 @dataclass(slots=True, kw_only=True)
 class _Track:
     """One track and what of its samples has been found so far. ``times``, in decoding order, of samples that are there;
-    ``lengths`` beside it for uncompressed sound; ``until`` and ``since`` bound all times that were promised."""
+    ``lengths`` beside it for uncompressed sound; ``since`` and ``until``: what all promised samples span in decoding time,
+    which is as long as what they span when shown."""
 
     number: int
     kind: StreamKind
@@ -81,17 +82,12 @@ class _Track:
         """What an edit takes from the times of fragments."""
         return self.edit.media_time - self.edit.delay if self.edit else 0
 
-    def take(self, times: Column, durations: Column | int, there: npt.NDArray[np.bool_] | None) -> None:
-        """Add samples; *there*: which of them the file holds, ``None`` for all."""
-        if not times.size:
-            return
+    def take(self, times: Column, since: int, until: int, there: npt.NDArray[np.bool_] | None) -> None:
+        """Add samples that span a decoding time; *there*: which of them the file holds, ``None`` for all."""
         self.promised += times.size
-        since, until = int(times.min()), int((times + durations).max())
         self.since = since if self.since is None else min(self.since, since)
         self.until = until if self.until is None else max(self.until, until)
-        if there is not None:
-            times = times[there]
-        self.times.frombytes(times.tobytes())
+        self.times.frombytes((times if there is None else times[there]).tobytes())
 
 
 def read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
@@ -121,18 +117,14 @@ def read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
             found=f"{promised - there} of them are not in the file",
             byte_offset=truncation.byte_offset if truncation else None,
         )
-    streams = tuple(_stream(index, track) for index, track in enumerate(tracks))
-    marks = _marks(boxes, tracks)
-    if marks:
-        clocks.append(media_clocks.begun(marks[0], _zero_ms(streams)))
     return FileReading(
         container="fmp4" if boxes.fragmented else "mp4",
         reader="isobmff",
-        streams=streams,
+        streams=tuple(_stream(index, track) for index, track in enumerate(tracks)),
         truncation=truncation,
         identities=tuple(identities(moov)),
         clocks=tuple(clock for clock in clocks if clock is not None),
-        marks=marks,
+        marks=_marks(boxes, tracks),
     )
 
 
@@ -281,10 +273,11 @@ def _from_index(moov: bytes, track: _Track, media: _Media) -> None:
     there = _there(moov, track, count, sizes, media)
     kept, base = _edited(track, decoding, shown, durations)
     if kept is not None:
-        shown = shown[kept]
+        shown, decoding = shown[kept], decoding[kept]
         durations = durations if isinstance(durations, int) else durations[kept]
         there = there[kept] if there is not None else None
-    track.take(shown - base, durations, there)
+    last = durations if isinstance(durations, int) else int(durations[-1])
+    track.take(shown - base, int(decoding[0]), int(decoding[-1]) + last, there)
 
 
 def _from_zero(durations: Column | int, count: int) -> Column:
@@ -397,7 +390,7 @@ def _packets(moov: bytes, track: _Track, count: int, media: _Media) -> None:
     if kept is not None:
         times, lengths, there = times[kept], lengths[kept], there[kept]
     track.next_ticks = count
-    track.take(times - base, lengths, there)
+    track.take(times - base, int(times[0]), int(times[-1] + lengths[-1]), there)
     track.lengths.frombytes(lengths[there].tobytes())
 
 
@@ -485,12 +478,12 @@ def _run(
     rows = np.frombuffer(data, ">u4", width * count, at).reshape(count, width)
     column = 0
     durations: Column | int = duration
-    sizes: Column | int = size
+    sizes: npt.NDArray[np.uint32] | int = size
     if flags & _TRUN_DURATION:
         durations = rows[:, column].astype(np.int64)
         column += 1
     if flags & _TRUN_SIZE:
-        sizes = rows[:, column].astype(np.int64)
+        sizes = rows[:, column]
         column += 1
     column += 1 if flags & _TRUN_FLAGS else 0
     times = _from_zero(durations, count)
@@ -500,13 +493,13 @@ def _run(
     times += track.next_ticks - track.shift
     if flags & _TRUN_COMPOSITION:
         times += rows[:, column].astype(np.uint32).view(np.int32)
-    total = size * count if isinstance(sizes, int) else int(sizes.sum())
+    total = sizes * count if isinstance(sizes, int) else int(sizes.sum(dtype=np.int64))
     there = None
     if not media.holds(place, place + total):
-        each = np.full(count, sizes, np.int64) if isinstance(sizes, int) else sizes
+        each = np.full(count, sizes, np.int64) if isinstance(sizes, int) else sizes.astype(np.int64)
         ends = place + np.cumsum(each)
         there = media.hold(ends - each, ends)
-    track.take(times, durations, there)
+    track.take(times, track.next_ticks, end, there)
     track.next_ticks = end
     return place + total
 
@@ -521,14 +514,6 @@ def _marks(boxes: Boxes, tracks: list[_Track]) -> tuple[Mark, ...]:
         if track.kind != "other"
     }
     return tuple(media_clocks.marks(boxes.reference_times, clocks))
-
-
-def _zero_ms(streams: tuple[StreamReading, ...]) -> int:
-    """Media time of the first sample of all."""
-    firsts_ms = [
-        1000 * s.first_ticks // s.time_base_den for s in streams if s.kind != "other" and s.first_ticks is not None
-    ]
-    return min(firsts_ms, default=0)
 
 
 def _time_codes(

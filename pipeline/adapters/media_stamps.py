@@ -112,6 +112,8 @@ def _epochs_joined(column: Column, ticks_a_second: int) -> tuple[Column, tuple[t
     if column.size < 2:
         return column, ()
     steps = np.diff(column)
+    if steps.min() >= -ticks_a_second:
+        return column, ()
     usual = int(np.median(np.abs(steps)))
     back = np.flatnonzero(steps < -max(ticks_a_second, (_MOST_REORDER + 1) * usual))
     if not back.size:

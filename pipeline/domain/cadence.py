@@ -78,7 +78,11 @@ class _Typical:
         self._ranked = sorted(self._recent)
 
     def see(self, interval: int, count: int) -> None:
-        for _ in range(min(count, _WINDOW)):
+        if count >= _WINDOW:
+            self._ranked = [interval] * _WINDOW
+            self._recent = deque(self._ranked)
+            return
+        for _ in range(count):
             if len(self._recent) == _WINDOW:
                 oldest = self._recent.popleft()
                 del self._ranked[bisect_left(self._ranked, oldest)]

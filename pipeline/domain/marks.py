@@ -7,7 +7,8 @@ Media time can be written anew by whoever cuts a file; then nothing in it shows 
   (500 ppm) is a step; less is drift or jitter, and nothing is said;
 * ahead, the wall clock ran on while media is missing or was cut out: ``hidden_loss``, a degradation, because a clock that
   was set forward looks the same; back, somebody set the clock: ``clock_step``, a note;
-* where most of the steps are too long the clock does not run with the media (a file written at once): it proves nothing.
+* where most of the steps are too long the clock does not run with the media (a file written at once): it proves nothing,
+  and does not tell when the file began either.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Final, Literal, NamedTuple
 
 from pipeline.domain.findings import Finding, Level
 from pipeline.domain.policy import Tolerance
+from pipeline.domain.time import MAX_WALL_MS, ClaimedTime, WallMs
 
 _DRIFT_PPM: Final = 500
 _TOO_FEW_TO_DOUBT: Final = 3
@@ -50,21 +52,46 @@ class _Step(NamedTuple):
 
 def steps(marks: Iterable[Mark], zero_ms: int, tolerance: Tolerance) -> Iterator[Finding]:
     """What the marks of one file show. *zero_ms*: media time of its first sample."""
-    for stream, series in groupby(sorted(marks), key=lambda mark: mark.stream):
-        taken = [_Step(earlier, later) for earlier, later in pairwise(series)]
-        found = [step for step in taken if step.is_beyond(tolerance)]
-        if len(taken) >= _TOO_FEW_TO_DOUBT and 2 * len(found) > len(taken):
+    for series in _series(marks):
+        taken, found = _steps(series, tolerance)
+        if _stands(taken, found):
             yield Finding(
                 kind="not_testable",
                 level="note",
                 evidence="wall_clock",
                 expected="a clock in the file that runs with its media",
                 found=f"{len(found)} of {len(taken)} steps of it are too long or too short",
-                stream=stream,
+                stream=series[0].stream,
             )
             continue
         yield from _told("hidden_loss", "degradation", [step for step in found if step.size_ms > 0], zero_ms)
         yield from _told("clock_step", "note", [step for step in found if step.size_ms < 0], zero_ms)
+
+
+def begun(marks: Iterable[Mark], zero_ms: int, tolerance: Tolerance) -> tuple[ClaimedTime, ...]:
+    """When the first sample was taken, by the first mark of each stream."""
+    found = []
+    for series in _series(marks):
+        first = series[0]
+        at = first.wall_ms - (first.media_ms - zero_ms)
+        if 0 < at <= MAX_WALL_MS and not _stands(*_steps(series, tolerance)):
+            found.append(ClaimedTime(at=WallMs(at), origin="media", error_ms=first.error_ms))
+    return tuple(found)
+
+
+def _series(marks: Iterable[Mark]) -> Iterator[list[Mark]]:
+    for _, series in groupby(sorted(marks), key=lambda mark: mark.stream):
+        yield list(series)
+
+
+def _steps(series: list[Mark], tolerance: Tolerance) -> tuple[list[_Step], list[_Step]]:
+    """All steps, and those beyond what is no step."""
+    taken = [_Step(earlier, later) for earlier, later in pairwise(series)]
+    return taken, [step for step in taken if step.is_beyond(tolerance)]
+
+
+def _stands(taken: list[_Step], found: list[_Step]) -> bool:
+    return len(taken) >= _TOO_FEW_TO_DOUBT and 2 * len(found) > len(taken)
 
 
 def _told(

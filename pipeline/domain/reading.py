@@ -25,7 +25,7 @@ from typing import Final, Literal
 
 from pipeline.domain.cadence import Cadence, Drop, Limits, Walk, walk
 from pipeline.domain.findings import Evidence, Finding, Level
-from pipeline.domain.marks import Mark, steps
+from pipeline.domain.marks import Mark, begun, steps
 from pipeline.domain.media import TimeBase, milliseconds
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import BandIdentity, MediaFacts, StreamFacts, StreamKind
@@ -153,7 +153,8 @@ def judge(reading: FileReading, tolerance: Tolerance) -> MediaFacts:
         findings += _across(
             [_Timed(stream, walks[stream.index]) for stream in group if stream.index in walks], reading, tolerance
         )
-    findings += steps(reading.marks, _zero_ms(reading), tolerance)
+    zero_ms = _zero_ms(reading)
+    findings += steps(reading.marks, zero_ms, tolerance)
     findings += _untimed(reading)
     findings += _of_the_file(reading, walks, tolerance)
     return MediaFacts(
@@ -162,7 +163,7 @@ def judge(reading: FileReading, tolerance: Tolerance) -> MediaFacts:
         reader=reading.reader,
         streams=tuple(_facts(stream, walks.get(stream.index)) for stream in reading.streams),
         identities=reading.identities,
-        clocks=reading.clocks,
+        clocks=(*reading.clocks, *begun(reading.marks, zero_ms, tolerance)),
         findings=tuple(findings),
     )
 

@@ -231,6 +231,33 @@ def test_samples_that_lie_in_no_media_data_are_not_there(films: Path, tmp_path: 
     assert the(facts(path), "truncated").found.endswith("of them are not in the file")
 
 
+def test_a_second_film_behind_the_first_is_not_passed_over_in_silence(films: Path, tmp_path: Path) -> None:
+    path = tmp_path / "two.mp4"
+    other = clips.remux(films / "film.mp4", tmp_path / "other.mp4", "-ss", "1.5")
+    path.write_bytes((films / "film.mp4").read_bytes() + other.read_bytes())
+
+    assert the(facts(path), "truncated").found == "another one, whose media is not read"
+
+
+def test_an_index_sent_again_with_later_fragments_is_nothing(films: Path, tmp_path: Path) -> None:
+    init, parts = segmented(films / "film.mp4", tmp_path)
+    path = tmp_path / "again.mp4"
+    path.write_bytes(b"".join(init.read_bytes() + part.read_bytes() for part in parts))
+
+    assert facts(path).findings == ()
+
+
+def test_fragments_whose_times_begin_anew_are_a_reset(films: Path, tmp_path: Path) -> None:
+    """libavformat drops what it has seen by time, so a second film in the same times vanishes there."""
+    path = tmp_path / "twice.mp4"
+    path.write_bytes((films / "fragments.mp4").read_bytes() * 2)
+
+    found = facts(path)
+
+    assert found.streams[0].packets == 300
+    assert {"timestamp_reset", "reader_disagreement"} <= {finding.kind for finding in found.findings}
+
+
 @pytest.mark.parametrize("name", ["fast.mp4", "film.mp4", "fragments.mp4"])
 @pytest.mark.parametrize(
     "table", [b"stts", b"ctts", b"stsz", b"stsc", b"stco", b"trun", b"elst", b"stsd", b"hdlr", b"tfhd"]

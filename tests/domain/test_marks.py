@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.domain.marks import Mark, steps
+from pipeline.domain.marks import Mark, begun, steps
 from pipeline.domain.policy import Tolerance
 
 TOLERANCE = Tolerance(in_file_ms=250, in_file_intervals=3, across_files_ms=500, wall_clock_ms=2000)
@@ -64,6 +64,18 @@ def test_a_clock_that_stands_while_a_file_is_written_at_once_proves_nothing() ->
     stands = [Mark(0, 2000 * k, NOON_MS + k, 100) for k in range(30)]
 
     assert found(stands) == [("not_testable", "note", None)]
+    assert begun(stands, 0, TOLERANCE) == ()
+
+
+def test_the_first_mark_tells_when_the_first_sample_was_taken() -> None:
+    (claim,) = begun(marks()[5:], 4_000, TOLERANCE)
+
+    assert (claim.at, claim.origin, claim.error_ms) == (NOON_MS + 4_000, "media", 100)
+
+
+@pytest.mark.parametrize("wall_ms", [-5, 10**18])
+def test_a_mark_outside_all_years_tells_nothing(wall_ms: int) -> None:
+    assert begun([Mark(0, 0, wall_ms, 100)], 0, TOLERANCE) == ()
 
 
 def test_each_stream_has_its_own_marks() -> None:
