@@ -6,8 +6,9 @@ of the indexed samples are really there. No codec is opened and no media data is
   time. Samples outside the edit warm the decoder up and are dropped, as is what lies beyond its end.
 * Pictures begin where the edit begins: the first one shown is moved there, as players do. Sound that straddles the
   beginning is kept at its place. In fragments edits only move, because they cannot name what is not written yet.
-* A sample is there when it lies wholly in media data that the file holds. Index entries beyond the end of a file that
-  lost its tail are counted as lost, and their time as declared.
+* A sample is there when the file holds all its bytes. Index entries beyond the end of a file that lost its tail are
+  counted as lost, and their time as declared. Samples that lie outside all media data are there, but not what they should
+  be: the file is damaged or was put together wrongly, and that is said.
 * Uncompressed sound is taken in packets of at most 1024 samples, so that its times do not depend on chunks.
 
 What this reader does not read exactly (several edits, unknown codings, tables that contradict each other) raises
@@ -117,6 +118,10 @@ def read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
             found=f"{promised - there} of them are not in the file",
             byte_offset=truncation.byte_offset if truncation else None,
         )
+    elif media.astray and not truncation:
+        truncation = Truncation(
+            expected="samples in media data", found=f"{media.astray} of {promised} lie elsewhere in the file"
+        )
     return FileReading(
         container="fmp4" if boxes.fragmented else "mp4",
         reader="isobmff",
@@ -129,13 +134,15 @@ def read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
 
 
 class _Media:
-    """Where samples can lie."""
+    """Where samples can lie. ``astray``: how many lie in the file, but outside all media data."""
 
     def __init__(self, boxes: Boxes) -> None:
         self._starts = np.frombuffer(boxes.media_starts, np.int64) if boxes.media_starts else np.empty(0, np.int64)
         self._ends = np.frombuffer(boxes.media_ends, np.int64) if boxes.media_ends else np.empty(0, np.int64)
         self._plain_starts, self._plain_ends = boxes.media_starts, boxes.media_ends
+        self._size_bytes = boxes.size_bytes
         self._at = 0
+        self.astray = 0
 
     def holds(self, start: int, end: int) -> bool:
         """Whether one stretch of bytes lies in one box; asked in rising order it is cheap."""
@@ -151,7 +158,13 @@ class _Media:
         if not self._starts.size:
             return np.zeros(starts.size, np.bool_)
         box = np.searchsorted(self._starts, starts, side="right") - 1
-        return (box >= 0) & (ends <= self._ends[np.maximum(box, 0)])
+        return (box >= 0) & (starts >= self._starts[box]) & (ends <= self._ends[box])
+
+    def there(self, starts: Column, ends: Column) -> npt.NDArray[np.bool_]:
+        """Which of many samples the file holds."""
+        there = (starts >= 0) & (ends <= self._size_bytes)
+        self.astray += int(np.count_nonzero(there & ~self.hold(starts, ends)))
+        return there
 
 
 # The index.
@@ -370,7 +383,7 @@ def _there(moov: bytes, track: _Track, count: int, sizes: Column | int, media: _
     if isinstance(sizes, int):
         before = np.arange(count + 1, dtype=np.int64) * sizes
     starts = np.repeat(offsets - before[edges[:-1]], counts) + before[:-1]
-    return media.hold(starts, starts + np.diff(before))
+    return media.there(starts, starts + np.diff(before))
 
 
 def _packets(moov: bytes, track: _Track, count: int, media: _Media) -> None:
@@ -385,7 +398,7 @@ def _packets(moov: bytes, track: _Track, count: int, media: _Media) -> None:
     lengths = np.minimum(np.repeat(counts, pieces) - inner, _PCM_PACKET_SAMPLES)
     times = np.repeat(np.cumsum(counts) - counts, pieces) + inner
     starts = np.repeat(offsets, pieces) + inner * track.entry.sample_bytes
-    there = media.hold(starts, starts + lengths * track.entry.sample_bytes)
+    there = media.there(starts, starts + lengths * track.entry.sample_bytes)
     kept, base = _edited(track, times, times, lengths)
     if kept is not None:
         times, lengths, there = times[kept], lengths[kept], there[kept]
@@ -498,7 +511,7 @@ def _run(
     if not media.holds(place, place + total):
         each = np.full(count, sizes, np.int64) if isinstance(sizes, int) else sizes.astype(np.int64)
         ends = place + np.cumsum(each)
-        there = media.hold(ends - each, ends)
+        there = media.there(ends - each, ends)
     track.take(times, track.next_ticks, end, there)
     track.next_ticks = end
     return place + total

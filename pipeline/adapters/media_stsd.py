@@ -14,9 +14,11 @@ from pipeline.adapters.media_bmff import Inner, firsts, inside
 from pipeline.adapters.media_es import video_format
 
 _VIDEO: Final = {
-    b"avc1": "h264", b"avc3": "h264", b"hvc1": "hevc", b"hev1": "hevc", b"mp4v": "mpeg4", b"jpeg": "mjpeg",
+    b"avc1": "h264", b"avc3": "h264", b"hvc1": "hevc", b"hev1": "hevc", b"jpeg": "mjpeg",
     b"mjpa": "mjpeg", b"av01": "libdav1d", b"vp09": "vp9", b"s263": "h263", b"h263": "h263",
 }  # fmt: skip
+_MPEG4_VIDEO: Final = {0x20: "mpeg4", 0x6C: "mjpeg"}
+"""By object type (ISO/IEC 14496-1 table 5)."""
 _PCM: Final = {
     b"sowt": ("pcm_s16le", 16), b"twos": ("pcm_s16be", 16), b"alaw": ("pcm_alaw", 8), b"ulaw": ("pcm_mulaw", 8),
     b"raw ": ("pcm_u8", 8),
@@ -65,13 +67,11 @@ def _name(box: Inner) -> str:
 
 
 def _picture(moov: bytes, box: Inner) -> Entry:
-    codec = _VIDEO.get(box.kind)
-    if codec is None:
-        raise UnknownEntry(f"coding {_name(box)}")
     width, height = struct.unpack_from(">HH", moov, box.body + 24)
     children = firsts(moov, box.body + 78, box.end)
-    if box.kind == b"mp4v" and _object_type(moov, children.get(b"esds")) != 0x20:
-        raise UnknownEntry("coding mp4v")
+    codec = _MPEG4_VIDEO.get(_object_type(moov, children.get(b"esds"))) if box.kind == b"mp4v" else _VIDEO.get(box.kind)
+    if codec is None:
+        raise UnknownEntry(f"coding {_name(box)}")
     form = ""
     if b"avcC" in children:
         at, end = children[b"avcC"].body, children[b"avcC"].end

@@ -220,7 +220,7 @@ def test_a_sample_that_ends_with_the_file_is_there_and_one_byte_less_is_not(film
     assert sum(stream.packets for stream in direct(less).streams) == total - 1
 
 
-def test_samples_that_lie_in_no_media_data_are_not_there(films: Path, tmp_path: Path) -> None:
+def test_samples_that_lie_in_no_media_data_are_said_and_their_time_is_kept(films: Path, tmp_path: Path) -> None:
     """An offset that points before the media data finds the index, not a picture."""
     data = bytearray((films / "fast.mp4").read_bytes())
     at = data.index(b"stco") + 12
@@ -228,7 +228,12 @@ def test_samples_that_lie_in_no_media_data_are_not_there(films: Path, tmp_path: 
     path = tmp_path / "astray.mp4"
     path.write_bytes(data)
 
-    assert the(facts(path), "truncated").found.endswith("of them are not in the file")
+    found = facts(path)
+
+    damage = the(found, "truncated")
+    assert (damage.level, damage.size_ms) == ("degradation", None)
+    assert damage.found.endswith("lie elsewhere in the file")
+    assert found.streams[0].packets == 150
 
 
 def test_a_second_film_behind_the_first_is_not_passed_over_in_silence(films: Path, tmp_path: Path) -> None:
