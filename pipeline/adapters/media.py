@@ -124,7 +124,7 @@ def _read_bmff(path: Path, file: BinaryIO, size_bytes: int, apart: _Apart) -> Fi
     return replace(
         _truncated(reading, boxes.truncation),
         container="fmp4" if boxes.fragmented else reading.container,
-        identities=tuple(media_bmff.identities(moov or b"")),
+        identities=media_bmff.identities(moov or b""),
     )
 
 

@@ -22,6 +22,8 @@ from pipeline.domain.reading import Truncation
 from pipeline.domain.time import Nanos
 
 _MOST_BOXES: Final = 1_000_000
+_MOST_INNER: Final = 1 << 17
+"""Runs of samples in a fragment of an hour, one a frame."""
 _MOST_CLOCK_BOXES: Final = 100_000
 """A reference time every two seconds for two days."""
 _MOST_INDEX_BYTES: Final = 128 << 20
@@ -159,8 +161,10 @@ def index(file: BinaryIO, boxes: Boxes) -> bytes | None:
 
 
 def inside(data: bytes, start: int, end: int) -> Iterator[Inner]:
-    """The boxes between two places of *data*, up to the first that does not fit."""
-    while start + 8 <= end:
+    """The boxes between two places of *data*, up to the first that does not fit. Raises ``ValueError`` for a crowd."""
+    for _ in range(_MOST_INNER):
+        if start + 8 > end:
+            return
         size, kind = struct.unpack_from(">I4s", data, start)
         body = start + 8
         if size == 1 and start + 16 <= end:
@@ -171,6 +175,7 @@ def inside(data: bytes, start: int, end: int) -> Iterator[Inner]:
             return
         yield Inner(kind, body, start + size)
         start += size
+    raise ValueError(f"more than {_MOST_INNER} boxes in one")
 
 
 def firsts(data: bytes, start: int, end: int) -> dict[bytes, Inner]:
@@ -181,8 +186,15 @@ def firsts(data: bytes, start: int, end: int) -> dict[bytes, Inner]:
     return found
 
 
-def identities(moov: bytes) -> Iterator[BandIdentity]:
-    """What recorders wrote about themselves into the body of an index."""
+def identities(moov: bytes) -> tuple[BandIdentity, ...]:
+    """What recorders wrote about themselves into the body of an index; nothing is looked for in a crowd."""
+    try:
+        return tuple(_identities(moov))
+    except ValueError:
+        return ()
+
+
+def _identities(moov: bytes) -> Iterator[BandIdentity]:
     for child in inside(moov, 0, len(moov)):
         for box in inside(moov, child.body, child.end) if child.kind == b"udta" else (child,):
             if box.kind == b"mtxi" and box.end - box.body >= _MTXI_BYTES:

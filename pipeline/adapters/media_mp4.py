@@ -127,7 +127,7 @@ def read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
         reader="isobmff",
         streams=tuple(_stream(index, track) for index, track in enumerate(tracks)),
         truncation=truncation,
-        identities=tuple(identities(moov)),
+        identities=identities(moov),
         clocks=tuple(clock for clock in clocks if clock is not None),
         marks=_marks(boxes, tracks),
     )
@@ -362,7 +362,7 @@ def _chunks(moov: bytes, track: _Track, count: int) -> tuple[Column, Column]:
     runs = _table(moov, track.tables[b"stsc"], ">u4", 3)
     first = runs[:, 0] - 1
     lengths = np.diff(np.append(first, offsets.size))
-    if not runs.size or first[0] or (lengths < 0).any() or (offsets < 0).any() or (runs[:, 2] != runs[0, 2]).any():
+    if not runs.size or first[0] or (lengths < 0).any() or (offsets >> 62).any() or (runs[:, 2] != runs[0, 2]).any():
         raise NotExactlyError("a table of chunks that contradicts itself")
     if int((runs[:, 1].astype(object) * lengths.astype(object)).sum()) != count:
         raise NotExactlyError("chunks with another number of samples")
@@ -481,6 +481,8 @@ def _run(
         place = base + int.from_bytes(data[at : at + 4], "big", signed=True)
         at += 4
     at += 4 if flags & _TRUN_FIRST_FLAGS else 0
+    if not 0 <= place < 1 << 62:
+        raise NotExactlyError("a run of samples outside all files")
     if not count:
         return place
     width = (flags >> 8 & 1) + (flags >> 9 & 1) + (flags >> 10 & 1) + (flags >> 11 & 1)

@@ -281,6 +281,43 @@ def test_a_table_that_claims_four_thousand_million_rows_costs_nothing(
     assert survives(path)
 
 
+@pytest.mark.parametrize("base", [1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+def test_an_offset_beyond_all_files_is_not_read(films: Path, tmp_path: Path, base: int) -> None:
+    whole = clips.remux(films / "film.mp4", tmp_path / "based.mp4", "-movflags", "frag_keyframe+empty_moov")
+    data = bytearray(whole.read_bytes())
+    at = data.index(b"tfhd") + 12
+    data[at : at + 8] = struct.pack(">Q", base)
+    path = tmp_path / "astray.mp4"
+    path.write_bytes(data)
+
+    with pytest.raises(media_mp4.NotExactlyError):
+        direct(path)
+
+
+def test_an_index_crowded_with_empty_boxes_is_not_read(films: Path, tmp_path: Path) -> None:
+    data = (films / "film.mp4").read_bytes()
+    at = data.index(b"moov") - 4
+    size = int.from_bytes(data[at : at + 4], "big")
+    crowd = struct.pack(">I4s", 8, b"free") * (1 << 17)
+    path = tmp_path / "crowd.mp4"
+    path.write_bytes(data[:at] + struct.pack(">I4s", size + len(crowd), b"moov") + crowd + data[at + 8 :])
+
+    found = facts(path)
+
+    assert found.reader == "pyav (isobmff: tables that do not fit (ValueError))"
+    assert found.streams[0].packets == 150
+
+
+def test_a_file_crowded_with_empty_boxes_is_left_to_the_reference_reader(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_bmff, "_MOST_BOXES", 100)
+    path = tmp_path / "crowd.mp4"
+    path.write_bytes((films / "fast.mp4").read_bytes() + struct.pack(">I4s", 8, b"free") * 200)
+
+    assert facts(path).reader == "pyav (isobmff: too many boxes)"
+
+
 @pytest.mark.parametrize("name", ["fast.mp4", "fragments.mp4"])
 def test_any_byte_of_the_index_may_be_wrong(films: Path, tmp_path: Path, name: str) -> None:
     whole = (films / name).read_bytes()
