@@ -6,7 +6,7 @@
     MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR,
     DAY, 2 * DAY, 7 * DAY, 30 * DAY, 365 * DAY];
   const SVG = "http://www.w3.org/2000/svg";
-  const WIDEST_PX = 1e6, TICK_PX = 110, MARK_PX = 21, LANE_PX = 20, TEXT_PX = 7, EDGE_PX = 30;
+  const WIDEST_PX = 1e6, TICK_PX = 110, MARK_PX = 21, LANE_PX = 20, TEXT_PX = 8, EDGE_PX = 30;
 
   function element(name, attributes, text) {
     const made = document.createElementNS(SVG, name);

@@ -28,6 +28,8 @@ _BETWEEN_PX: Final = 10
 _AXIS_PX: Final = 24
 _WIDTH_PX: Final = 800
 """About how wide the drawing is on a sheet of paper: what fits there is decided for it."""
+_NARROW_PX: Final = 300
+"""On the narrowest window, where marks are closest."""
 _MARK_PX: Final = 21
 _TICKS: Final = 6
 _MOST_FILES: Final = 240
@@ -84,7 +86,7 @@ def timeline(
     files = _files(checked)
     placed = dict(checked.files)
     marks = sorted((at, place) for place, row in enumerate(rows, start=1) if (at := marked_at(row, placed)) is not None)
-    mark_lanes = min(_MARK_LANES, len(marks))
+    mark_lanes = max(_lanes(marks, frame, _NARROW_PX, _MARK_LANES), default=-1) + 1
     tops = [mark_lanes * _LANE_PX + _UNDER_MARKS_PX]
     for bar in bars:
         tops.append(tops[-1] + bar.height_px + _BETWEEN_PX)
@@ -160,7 +162,7 @@ def _bar(bar: _Row, top: int, frame: _Frame, hatch: str) -> Markup:
 def _size(frame: _Frame, span: tuple[int, int], bottom: int) -> Markup:
     text = length(frame.words, span[1] - span[0])
     share = frame.x(span[1]) - frame.x(span[0])
-    tight = share * _WIDTH_PX / 100 < 7 * len(text)
+    tight = share * _WIDTH_PX / 100 < 8 * len(text)
     return tag(
         "text",
         text,
@@ -226,15 +228,9 @@ def _marks(
     marks: Sequence[tuple[WallMs, int]], rows: Sequence[Observation], lanes_there: int, frame: _Frame, recording: int
 ) -> Iterator[Markup]:
     """Numbers above the bars, in lanes where they are close; a number without room is a stem until there is room."""
-    last = [-100.0] * lanes_there
-    for moment, number in marks:
-        row = rows[number - 1]
-        x = frame.x(moment)
-        at = x * _WIDTH_PX / 100
-        lane = next((one for one, before in enumerate(last) if at - before >= _MARK_PX), None)
-        if lane is not None:
-            last[lane] = at
-        y = (lanes_there - 1 - (lane or 0)) * _LANE_PX
+    for (moment, number), lane in zip(marks, _lanes(marks, frame, _WIDTH_PX, lanes_there), strict=True):
+        row, x = rows[number - 1], frame.x(moment)
+        y = (lanes_there - 1 - max(lane, 0)) * _LANE_PX
         link = tag(
             "a",
             tag("title", _mark_title(row, moment, number, frame)),
@@ -246,13 +242,24 @@ def _marks(
         yield tag(
             "svg",
             link,
-            class_=f"mark {row.level}" + (" crowded" if lane is None else ""),
+            class_=f"mark {row.level}" + (" crowded" if lane < 0 else ""),
             id=f"r{recording}-m{number}",
             x=f"{x}%",
             y=y,
             overflow="visible",
             data_at=x,
         )
+
+
+def _lanes(marks: Sequence[tuple[WallMs, int]], frame: _Frame, width_px: int, lanes_there: int) -> Iterator[int]:
+    """The lowest lane in which each mark has room in a drawing so wide; -1 where it has none."""
+    last = [-float(_MARK_PX)] * lanes_there
+    for moment, _ in marks:
+        at = frame.x(moment) * width_px / 100
+        lane = next((one for one, before in enumerate(last) if at - before >= _MARK_PX), -1)
+        if lane >= 0:
+            last[lane] = at
+        yield lane
 
 
 def marked_at(row: Observation, placed: Mapping[str, JudgedSegment]) -> WallMs | None:

@@ -301,7 +301,7 @@ ENGLISH: Final = Words(
     files_cut="Shown are {shown} of {count} files: the first, and those with a finding or beside a gap. All are in the list of digests below.",
     digests="SHA-256 of all {count} files, as sha256sum writes them",
     basis_one="{count} file: the time stamps of its own samples",
-    basis="{count} file: order and gaps by {clock}|{count} files: order and gaps by {clock}",
+    basis="{count} file: order, and gaps between files, by {clock}|{count} files: order, and gaps between files, by {clock}",
     basis_origin="; clock times from {origin}, give or take {error}",
     reasons={},
     other_reason="{reason}",
@@ -546,7 +546,7 @@ CHINESE: Final = Words(
     files_cut="共 {count} 个文件，此处列出 {shown} 个：最前面的，以及有发现或与缺失相邻的。全部文件见下面的摘要值清单。",
     digests="全部 {count} 个文件的 SHA-256（sha256sum 格式）",
     basis_one="{count} 个文件：依据其自身采样的时间戳",
-    basis="{count} 个文件：先后次序和缺失依据{clock}",
+    basis="{count} 个文件：先后次序以及文件之间的缺失，依据{clock}",
     basis_origin="；时刻取自{origin}，误差 ±{error}",
     reasons={
         "0 bytes": "0 字节：请从设备重新复制；若设备上也是空的，则当时没有录到内容",

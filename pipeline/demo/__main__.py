@@ -35,6 +35,7 @@ from pipeline.domain.errors import UnbrokenError
 from pipeline.domain.time import WallMs, from_rfc3339
 from pipeline.settings import WORKER_PORTS, Settings
 
+_PAGE = "check.html"
 WAIT_S = 90
 """How long the result may take after the last import."""
 
@@ -110,6 +111,9 @@ def _run(console: Console, stand: Stand) -> int:
         stand.bring_in(late, late.late, today)
     with _step(console, "result"):
         reports = _wait(stand, [truth for shot in shots for truth in shot.truths])
+    with _step(console, "the same footage checked without a server: a page for people"):
+        footage = os.path.relpath(stand.folder / "footage")
+        stand.call("check", "-r", footage, "--report", str(stand.folder / _PAGE), allowed=(0, 1, 3, 4))
     return _show(console, stand, shots, before, reports)
 
 
@@ -213,6 +217,7 @@ def _where_next(console: Console, stand: Stand, offset: int) -> None:
     prometheus = f"http://127.0.0.1:{19090 + offset}/graph?g0.tab=1&g0.expr={query}"
     console.print("\n[bold]Where to look next[/]")
     console.print(f"  take the demo's place     set -a; . {shown}; set +a", soft_wrap=True)
+    console.print(f"  the footage, as a page    {os.path.relpath(stand.folder / _PAGE)}", soft_wrap=True)
     console.print("  any recording             unbroken recordings ID")
     console.print("  the archive               unbroken store list")
     console.print("  a worker's metrics        unbroken worker ledger &")
