@@ -41,8 +41,8 @@
     }
 
     function marks(width) {
-      const last = new Array(lanes).fill(-Infinity);
-      for (const mark of svg.querySelectorAll(".mark")) {
+      const last = new Array(lanes).fill(-Infinity), stems = svg.querySelectorAll(".stem");
+      for (const [place, mark] of svg.querySelectorAll(".mark").entries()) {
         const at = (Number(mark.dataset.at) / 100) * width;
         const lane = last.findIndex((before) => at - before >= MARK_PX);
         mark.classList.toggle("crowded", lane < 0);
@@ -50,7 +50,7 @@
         last[lane] = at;
         const y = (lanes - 1 - lane) * LANE_PX;
         mark.setAttribute("y", y);
-        mark.querySelector(".stem").setAttribute("y2", lanes * LANE_PX + 6 - y);
+        stems[place].setAttribute("y1", y + 10);
       }
       for (const text of svg.querySelectorAll(".size")) {
         const room = (Number(text.dataset.share) / 100) * width;

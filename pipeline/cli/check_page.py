@@ -170,7 +170,7 @@ def _recording(checked: Checked, number: int, policy: Policy, words: Words, zone
     yield tag("h3", words.timeline)
     kind = checked.ended.source_kind if checked.ended else None
     drawing = timeline(checked, rows, policy.tolerance[kind], words, zone, number) if kind else None
-    yield join(drawing, tag("p", words.legend, class_="small")) if drawing else tag("p", words.no_timeline)
+    yield drawing or tag("p", words.no_timeline)
     if rows:
         yield tag("h3", words.findings)
         if len(rows) < len(checked.observations):

@@ -91,11 +91,10 @@ def timeline(
     for bar in bars:
         tops.append(tops[-1] + bar.height_px + _BETWEEN_PX)
     axis = tops[-1] + _ROW_PX + _BETWEEN_PX
-    file_name = words.files_row
-    if len(files) > _MOST_FILES:
-        file_name = say(words.files_together, count=len(files))
+    file_name = say(words.files_row, count=len(files))
     names = [*(bar.name for bar in bars), file_name]
     hatch = f"hatch-{number}"
+    together = say(words.files_together, count=len(files)) if len(files) > _MOST_FILES else ""
     drawing = tag(
         "svg",
         tag("title", say(words.span_title, name=words.timeline, start=_clock(frame.start, frame), end=_clock(frame.end, frame))),
@@ -124,6 +123,7 @@ def timeline(
             tag("div", drawing, class_="scroll", tabindex="0", aria_label=words.zoom_help, role="region"),
             class_="timeline",
         ),
+        tag("p", words.legend, together, class_="small"),
         class_="frame",
     )
 
@@ -227,19 +227,22 @@ def _hatch(name: str) -> Markup:
 def _marks(
     marks: Sequence[tuple[WallMs, int]], rows: Sequence[Observation], lanes_there: int, frame: _Frame, recording: int
 ) -> Iterator[Markup]:
-    """Numbers above the bars, in lanes where they are close; a number without room is a stem until there is room."""
+    """Numbers above the bars on stems, in lanes where they are close; one without room is a stem until there is room."""
+    stems, numbers = [], []
     for (moment, number), lane in zip(marks, _lanes(marks, frame, _WIDTH_PX, lanes_there), strict=True):
         row, x = rows[number - 1], frame.x(moment)
         y = (lanes_there - 1 - max(lane, 0)) * _LANE_PX
         link = tag(
             "a",
             tag("title", _mark_title(row, moment, number, frame)),
-            tag("line", class_="stem", x1=0, x2=0, y1=10, y2=lanes_there * _LANE_PX + _UNDER_MARKS_PX - y),
             _shape(row),
             tag("text", str(number), x=0, y=14),
             href=f"#r{recording}-f{number}",
         )
-        yield tag(
+        stems.append(
+            tag("line", class_="stem", x1=f"{x}%", x2=f"{x}%", y1=y + 10, y2=lanes_there * _LANE_PX + _UNDER_MARKS_PX)
+        )
+        mark = tag(
             "svg",
             link,
             class_=f"mark {row.level}" + (" crowded" if lane < 0 else ""),
@@ -249,6 +252,9 @@ def _marks(
             overflow="visible",
             data_at=x,
         )
+        numbers.append(mark)
+    yield tag("g", *stems)
+    yield tag("g", *numbers)
 
 
 def _lanes(marks: Sequence[tuple[WallMs, int]], frame: _Frame, width_px: int, lanes_there: int) -> Iterator[int]:

@@ -6,6 +6,7 @@ Names of files are put into words as values and are never read as words themselv
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -197,9 +198,11 @@ def rests_on(words: Words, bases: Sequence[Basis]) -> Iterator[str]:
 
 
 def reason(words: Words, text: str) -> str:
-    """Why a file was not opened or is no media: a known sentence in this language, else the system's own words."""
-    known = next((said for beginning, said in words.reasons.items() if text.startswith(beginning)), None)
-    return known or say(words.other_reason, reason=text)
+    """Why a file was not opened or is no media, in this language, or else in the system's own words."""
+    for pattern, said in words.reasons.items():
+        if (match := re.match(pattern, text)) is not None:
+            return say(said, **match.groupdict())
+    return say(words.other_reason, reason=text)
 
 
 def found(words: Words, item: Observation) -> str:
@@ -281,8 +284,8 @@ ENGLISH: Final = Words(
     cut="The {shown} gravest of {count} findings; the JSON output lists all.",
     whole="whole recording",
     not_one_file="No file could be judged.",
-    files_row="files",
-    files_together="files ({count}, drawn together)",
+    files_row="{count} file|{count} files",
+    files_together=" The {count} files are drawn together where they touch.",
     legend="Solid: recorded. Hatched and dashed: missing. Numbers: the rows under “All findings”. Bars of files alternate in shade.",
     zoom_in="Zoom in",
     zoom_out="Zoom out",
@@ -526,8 +529,8 @@ CHINESE: Final = Words(
     cut="共 {count} 项发现，此处列出最严重的 {shown} 项；JSON 输出中列有全部。",
     whole="整段录像",
     not_one_file="没有任何文件可供判定。",
-    files_row="文件",
-    files_together="文件（{count} 个，合并绘制）",
+    files_row="{count} 个文件",
+    files_together="{count} 个文件中相接的合并绘制。",
     legend="实心：已录制。斜线加虚线框：缺失。编号：对应“全部发现”中的行。文件条以深浅交替区分。",
     zoom_in="放大",
     zoom_out="缩小",
@@ -564,6 +567,16 @@ CHINESE: Final = Words(
         "a thumbnail": "缩略图，不是录像",
         "a preview copy": "预览副本，不是录像",
         "unfinished": "从文件名看尚未完成",
+        "not in the list's own folder": "不在播放列表所在的文件夹内，未检查：请复制到播放列表旁边",
+        "none of the (?P<files>[0-9]+) files it names": "所列的 {files} 个文件都不在：请复制到播放列表旁边",
+        "it needs its init segment": "缺少初始化片段（init.mp4 或 EXT-X-MAP 所指的文件）：请放到旁边后再检查",
+        "several init segments": "旁边有多个可能适用的初始化片段：请与它自己的放在单独的文件夹中，或给出其播放列表",
+        "an init segment: it describes (?P<files>[0-9]+)": "初始化片段：说明其中 {files} 个文件，本身没有音视频内容",
+        "a list of files that are not here": "播放列表，所列文件不在此处",
+        "a list of more than (?P<size>[0-9]+) MiB": "超过 {size} MiB 的播放列表：没有录像机会写出这样的列表",
+        "a master playlist, .*: check one of (?P<names>.*)": "主播放列表，只列出其他播放列表：请检查其中之一：{names}",
+        "a list without entries": "没有条目的播放列表",
+        r"encrypted \((?P<cipher>.*)\)": "已加密（{cipher}）：请用播放列表所指的密钥解密后再检查",
     },
     other_reason="无法读取，系统原文：{reason}",
     joined="；",

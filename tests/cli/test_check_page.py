@@ -198,7 +198,7 @@ def test_a_day_of_short_files_is_a_page_of_a_few_megabytes() -> None:
     text = made(replace(result, files=tuple(day), ended=ended))
 
     assert len(text) < 6_000_000
-    assert "43,200, drawn together" in text
+    assert "The 43,200 files are drawn together" in text
     assert "Shown are" in text
     assert text.count("43199.ts") >= 1
     assert len(Read(text).having("rect", "file")) <= 241

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from pipeline.cli import check_read
+from pipeline.cli import check_groups, check_read
 from pipeline.cli.check_words import CHINESE, ENGLISH, WORDS, Language, Words, found, length, reason, say, untested
 from pipeline.connectors import folder, names
 from pipeline.domain.check import Observation, Untested, UntestedWhy
@@ -82,11 +82,23 @@ def test_every_kind_of_thing_has_its_word(language: Language) -> None:
 def test_every_reason_a_file_is_left_out_is_said_in_chinese() -> None:
     told = [*check_read._REASONS.values(), check_read._EMPTY, check_read._CHANGED, "not found"]
     told += [*folder._OS_REASONS.values(), *names._SIDE.values(), "not a regular file"]
-    told.append("not media by its name (.txt) nor by its first bytes")
+    told += [check_groups._ELSEWHERE, check_groups._NO_INIT, check_groups._INITS]
+    told += [
+        "not media by its name (.txt) nor by its first bytes",
+        "none of the 12 files it names is there: copy them beside it",
+        "an init segment: it describes 3 of the files and holds no media itself",
+        "a list of files that are not here",
+        "a list of more than 64 MiB: no recorder writes such",
+        "a master playlist, which names lists and no files: check one of a.m3u8, b.m3u8",
+        "a list without entries; line 3: no time",
+        "encrypted (AES-128): decrypt it with the key its list names, and check again",
+    ]
 
     left = [text for text in told if "系统原文" in reason(CHINESE, text)]
 
     assert left == []
+    assert "12" in reason(CHINESE, "none of the 12 files it names is there: copy them beside it")
+    assert "AES-128" in reason(CHINESE, told[-1])
     assert [reason(ENGLISH, text) for text in told] == told
 
 
