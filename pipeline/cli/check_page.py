@@ -35,7 +35,9 @@ from pipeline.cli.check_words import (
 )
 from pipeline.cli.markup import Markup, join, tag
 from pipeline.domain.check import Checked, Observation, Unread, gravest
+from pipeline.domain.coverage import numbered
 from pipeline.domain.policy import Policy
+from pipeline.domain.probe import StreamKind
 from pipeline.domain.recording import JudgedSegment
 from pipeline.domain.time import WallMs
 
@@ -152,6 +154,7 @@ class _Chapter(NamedTuple):
     number: int
     rows: Sequence[Observation]
     files: Mapping[str, JudgedSegment]
+    streams: Sequence[tuple[StreamKind, int]]
     words: Words
     zone: tzinfo
 
@@ -161,7 +164,7 @@ class _Chapter(NamedTuple):
 
 def _recording(checked: Checked, number: int, policy: Policy, words: Words, zone: tzinfo) -> Iterator[Markup]:
     rows = gravest(checked.observations, _MOST_ROWS)
-    chapter = _Chapter(checked, number, rows, dict(checked.files), words, zone)
+    chapter = _Chapter(checked, number, rows, dict(checked.files), numbered(checked), words, zone)
     yield Markup(f'<section id="r{number}">')
     yield tag("h2", words.recording, " ", _name(checked.name))
     yield tag("p", _verdict(checked, words), class_=f"verdict {checked.verdict}")
@@ -327,6 +330,9 @@ def _stream(chapter: _Chapter, row: Observation) -> str:
         return ""
     streams = segment.probed.facts.streams if segment else ()
     own = next((stream for stream in streams if stream.index == row.stream), None)
+    if row.file is None and row.stream < len(chapter.streams):
+        kind, rank = chapter.streams[row.stream]
+        return say(words.stream, kind=words.streams[kind], number=rank)
     if own is None:
         return say(words.stream, kind=words.streams["other"], number=row.stream)
     rank = [stream.index for stream in streams if stream.kind == own.kind].index(own.index) + 1

@@ -133,20 +133,26 @@ def timeline(
 
 def _bars(checked: Checked, ended: RecordingEnded, tolerance: Tolerance, frame: _Frame) -> Iterator[_Row]:
     runs = tuple((int(run.start), int(run.end)) for run in ended.runs)
-    yield _Row(frame.words.whole, _WHOLE_PX, runs, tuple(_between(runs, frame)), True)
+    yield _Row(frame.words.whole, _WHOLE_PX, runs, tuple(_between(runs, frame, 0)), True)
     for lane in lanes(checked, tolerance):
         name = say(frame.words.stream, kind=frame.words.streams[lane.kind], number=lane.rank)
-        yield _Row(f"{name} · {lane.codec}", _ROW_PX, lane.spans, tuple(_between(lane.spans, frame)), False)
+        yield _Row(
+            f"{name} · {lane.codec}",
+            _ROW_PX,
+            lane.spans,
+            tuple(_between(lane.spans, frame, tolerance.across_files_ms)),
+            False,
+        )
 
 
-def _between(spans: Spans, frame: _Frame) -> Iterator[tuple[int, int]]:
+def _between(spans: Spans, frame: _Frame, edge_ms: int) -> Iterator[tuple[int, int]]:
+    """What *spans* leave open. Streams never begin and end together: up to *edge_ms* at either end is no hole."""
     at = int(frame.start)
-    for lo, hi in spans:
-        if lo > at:
+    for lo, hi in (*spans, (int(frame.end), int(frame.end))):
+        edge = edge_ms if at == frame.start or lo == frame.end else 0
+        if lo - at > edge:
             yield at, lo
         at = max(at, hi)
-    if at < frame.end and frame.end - at > _SECOND // 10:  # the last frames of streams never end together
-        yield at, int(frame.end)
 
 
 def _bar(bar: _Row, top: int, frame: _Frame, hatch: str) -> Markup:

@@ -49,6 +49,13 @@ def lanes(checked: Checked, tolerance: Tolerance) -> tuple[Lane, ...]:
     )
 
 
+def numbered(checked: Checked) -> tuple[tuple[StreamKind, int], ...]:
+    """The streams by kind and rank as findings between files number them: :mod:`~pipeline.domain.account` has them in
+    falling order of their names."""
+    there = {key for _, segment in checked.files for key, _, _ in _placed(segment)}
+    return tuple(sorted(there, key=lambda key: f"{key[0]}{key[1] - 1}", reverse=True))
+
+
 def _doubt(basis: Basis, tolerance: Tolerance) -> int:
     return max(tolerance.wall_clock_ms, 2 * (basis.error_ms or 0)) if basis.evidence == "wall_clock" else 0
 

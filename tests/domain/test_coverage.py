@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipeline.domain.check import Checked, FileRead, check
-from pipeline.domain.coverage import Lane, lanes
+from pipeline.domain.coverage import Lane, lanes, numbered
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.time import WallMs
 from tests.builders import T0, hole, mp4, photo, policy, probed
@@ -79,3 +79,13 @@ def test_a_stream_that_begins_later_is_drawn_later() -> None:
 
 def test_what_nothing_places_is_not_drawn() -> None:
     assert drawn(photo(0)) == ()
+
+
+def test_streams_have_the_numbers_that_findings_between_files_give_them() -> None:
+    item = mp4(0)
+    (first,) = item.facts.streams
+    streams = (replace(first, kind="audio"), replace(first, index=1), replace(first, index=2))
+
+    found = numbered(checked(replace(item, facts=replace(item.facts, streams=streams))))
+
+    assert found == (("video", 2), ("video", 1), ("audio", 1))
