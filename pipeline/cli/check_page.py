@@ -47,6 +47,7 @@ _MOST_FILES: Final = 300
 """Files told one by one; of more, those that matter, and all of them as digests."""
 _FIRST_FILES: Final = 50
 _NAME_CHARS: Final = 80
+_MOST_UNTESTED: Final = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +204,9 @@ def _answers(chapter: _Chapter) -> Markup:
     """When, how sure, and what not."""
     words, checked = chapter.words, chapter.checked
     sure = _list(rests_on(words, checked.bases)) if checked.bases else tag("p", words.not_one_file)
-    untold = _list([untested(words, item) for item in checked.not_tested])
+    said = [untested(words, item) for item in checked.not_tested]
+    most = _MOST_UNTESTED if len(said) > _MOST_UNTESTED else 0  # the last is about all of them
+    untold = _list([*said[:most], say(words.more_unread, count=len(said) - most - 1), said[-1]] if most else said)
     return tag(
         "div",
         tag("div", tag("h3", words.when), *(tag("p", line) for line in _times(chapter))),

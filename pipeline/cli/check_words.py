@@ -69,6 +69,7 @@ class Words:
     comma: str
     colon: str
     more_below: str
+    more_unread: str
     clock_error: str
     timed_story: str
     recorded_at: str
@@ -255,6 +256,7 @@ ENGLISH: Final = Words(
     comma=", ",
     colon=": ",
     more_below="{count} more interruption, in the table below.|{count} more interruptions, in the table below.",
+    more_unread="{count} more, which the JSON output lists",
     clock_error="clock times ± {error}",
     timed_story="{kind}, from {start} to {end}: {found}{place}. This rests on {evidence}.",
     length="{span} from the first sample to the last, {covered} of it recorded",
@@ -500,6 +502,7 @@ CHINESE: Final = Words(
     comma="，",
     colon="：",
     more_below="另有 {count} 处中断，见下表。",
+    more_unread="另有 {count} 项，见 JSON 输出",
     clock_error="时刻误差 ±{error}",
     timed_story="{kind}，{start} 至 {end}：{found}{place}。依据：{evidence}。",
     length="从第一个采样到最后一个采样共 {span}，其中已录 {covered}",

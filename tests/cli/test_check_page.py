@@ -204,6 +204,15 @@ def test_a_day_of_short_files_is_a_page_of_a_few_megabytes() -> None:
     assert len(Read(text).having("rect", "file")) <= 241
 
 
+def test_a_card_full_of_empty_files_is_counted_not_recited() -> None:
+    unread = tuple(Unread(f"{number}.mp4", "0 bytes") for number in range(1000))
+
+    text = Read(made(checked(probed(0), unread=unread))).text
+
+    assert ("29.mp4" in text, "30.mp4" in text, "970 more" in text) == (True, False, True)
+    assert ENGLISH.why_untested["outside"] in text
+
+
 # Colours: WCAG 2.1, 1.4.3.
 
 
