@@ -32,7 +32,7 @@ from pipeline.settings import Settings
 _REASONS: Final = ", ".join(get_args(ReasonCode))
 
 
-def _instant(text: str) -> WallMs:
+def instant(text: str) -> WallMs:
     """An ISO 8601 time with its zone as milliseconds; raises ``BadParameter`` for one without."""
     try:
         at = datetime.fromisoformat(text)
@@ -48,9 +48,9 @@ Source = Annotated[str, typer.Option("--source", help="The source's id.")]
 By = Annotated[
     str, typer.Option("--by", default_factory=getpass.getuser, help="Who says so.", show_default="login name")
 ]
-Start = Annotated[int, typer.Option("--start", parser=_instant, metavar="TIME", help="ISO 8601 with zone.")]
-End = Annotated[int, typer.Option("--end", parser=_instant, metavar="TIME", help="ISO 8601 with zone.")]
-Voice = Annotated[int | None, typer.Option(parser=_instant, metavar="TIME", help="Where the reason is spoken.")]
+Start = Annotated[int, typer.Option("--start", parser=instant, metavar="TIME", help="ISO 8601 with zone.")]
+End = Annotated[int, typer.Option("--end", parser=instant, metavar="TIME", help="ISO 8601 with zone.")]
+Voice = Annotated[int | None, typer.Option(parser=instant, metavar="TIME", help="Where the reason is spoken.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -11,17 +11,20 @@ is handed in as values; every check answers with items. Rules:
    count what they hand in.
 6. What nothing lists is no fault: an original may belong to a recording that is still open. It is told, and NOT COVERED.
 7. How much was looked at is an answer like the others.
+8. Documents say nothing the chain does not: made anew from it they are the same bytes. Only the software that wrote them
+   is held to that; another version may write them otherwise.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Literal
 
-from pipeline.domain import chain
+from pipeline.domain import chain, stitch
 from pipeline.domain.archive import LockMode, RecordingArchived, objects_digest, receipt_document
 from pipeline.domain.canonical import Json, canonical, digest, plain
 from pipeline.domain.chain import LinkAppended
@@ -44,6 +47,7 @@ Check = Literal[
     "locks",
     "history",
     "announcements",
+    "rebuilt",
     "extra",
     "coverage",
 ]
@@ -54,8 +58,6 @@ _SHOWN: Final = 400
 """Characters of a side that are shown."""
 _NAMED: Final = 20
 """Objects that nothing lists, named in one answer."""
-NOT_COMPARED: Final = "only all recordings of a source prove each other; this run does not compare them"
-NOT_WHOLE: Final = "what no recording names is only known when the whole archive is looked at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +297,24 @@ def _receipt_of_chain(receipt: RecordingArchived, links: Sequence[LinkAppended])
             yield Fault(place=f"originals: {ref.sha256}", expected=str(stated[ref.sha256]), found=str(found))
 
 
+def check_rebuilt(revision: Revision, software: str) -> list[Item]:
+    """The documents as *software* writes them from the chain against those that are there."""
+    made_by = (revision.manifest or {}).get("software")
+    if made_by != software:
+        told = f"written by {str(made_by)[:80]!r}, and this is {software!r}, which may write otherwise"
+        return [not_covered(revision.about, "rebuilt", told)]
+    if chain.verify(revision.links):
+        return [not_covered(revision.about, "rebuilt", "a chain with faults describes nothing")]
+    faults = _all_told("chain.jsonl", _rebuilt(revision, software))
+    return _item(revision.about, "rebuilt", faults, "made anew from the chain, every document has the same bytes")
+
+
+def _rebuilt(revision: Revision, software: str) -> Iterator[Fault]:
+    for name, data in stitch.documents(revision.links, software):
+        made = Content(sha256=Sha256(hashlib.sha256(data).hexdigest()), size_bytes=len(data))
+        yield from _same(name, _content(made), _content(revision.contents.get(name)))
+
+
 def folder(revision: Revision) -> str:
     """Where a revision's documents lie in the records bucket."""
     return f"recordings/{revision.source_id}/{revision.recording_id}/r{revision.number}"
@@ -446,6 +466,13 @@ def check_history(source: SourceId, pasts: Sequence[Past]) -> list[Item]:
         named = named or one.previous is not None
     items = _item(source, "history", faults, f"{len(pasts)} recordings, each naming a close before it")
     return [*items, _announcements(source, pasts)]
+
+
+def not_compared(source: str) -> Iterator[Item]:
+    """The checks of a source of which not all recordings are looked at."""
+    for check in ("history", "announcements"):
+        why = "only all recordings of a source prove each other; this run does not compare them"
+        yield not_covered(source, check, why)
 
 
 def _announcements(source: SourceId, pasts: Sequence[Past]) -> Item:

@@ -93,7 +93,8 @@ class _Run:
 class Verification:
     """*records*, *originals*: the buckets. *locks*: whether *store* has locks to ask for. *keys*: raw public keys by id;
     *signed*: whether a raw key signed a message with a signature. *on_read* is called with every number of bytes that
-    was read, from any thread, and may take its time; *on_recording* with number, count and name of each recording."""
+    was read, from any thread, and may take its time; *on_recording* with number, count and name of each recording.
+    *rebuilt_by*: the software in whose words documents are made anew from the chain; ``None``: they are not."""
 
     store: ReadableStore
     records: str
@@ -101,6 +102,7 @@ class Verification:
     locks: bool
     keys: Mapping[str, bytes]
     signed: Callable[[bytes, bytes, bytes], bool]
+    rebuilt_by: str | None = None
     finished: Finished | None = None
     on_read: Callable[[int], None] = lambda _size_bytes: None
     on_recording: Callable[[int, int, str], None] = lambda _number, _of, _name: None
@@ -123,7 +125,8 @@ class Verification:
             stored = (f"{self.originals}/{stat.key}" for stat in self.store.list(self.originals, ""))
             yield verify.check_extra(self.originals, [place for place in stored if place not in run.named])
         else:
-            yield verify.not_covered(self.originals, "extra", verify.NOT_WHOLE)
+            why = "what no recording names is only known when the whole archive is looked at"
+            yield verify.not_covered(self.originals, "extra", why)
         yield verify.coverage(selection, run.looked_at, run.listed)
 
     def _source(self, source: str, recordings: Mapping[str, list[int]], run: _Run, pool: Executor) -> Iterator[Item]:
@@ -153,7 +156,7 @@ class Verification:
         if history:
             yield from verify.check_history(SourceId(source), [past for past in pasts if past])
         elif looked_at:
-            yield verify.not_covered(source, "history", verify.NOT_COMPARED)
+            yield from verify.not_compared(source)
 
     def _shelf(self, selection: Selection) -> _Shelf:
         shelf = _Shelf("" if selection.source is None else f"recordings/{selection.source}/")
@@ -209,6 +212,8 @@ class Verification:
             revision = self._revision(SourceId(source), RecordingId(name), number, accounts)
             revisions.append(revision)
             yield from verify.check_revision(revision)
+            if self.rebuilt_by is not None:
+                yield from verify.check_rebuilt(revision, self.rebuilt_by)
             if revision.receipt is None:
                 yield from verify.unlisted(revision.about)
             else:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from pipeline.cli import main
+from pipeline.cli.verify import narrowed
+from pipeline.cli.verify_screen import in_words
+from pipeline.domain.errors import Misconfigured
+from pipeline.domain.selection import Selection
+from pipeline.domain.verify import Item
 from tests.builders import SOURCE
 from tests.steps.archived import SECOND, Archive
+from tests.wire.contract import accepts
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +60,7 @@ def test_a_fault_is_told_with_both_sides_and_the_exit_code(
 
     report = json.loads(capsys.readouterr().out)
     assert code == 1
+    assert accepts("verify-report.v1", report)
     assert report["results"]["fail"] == 2  # the recording's two revisions hold it
     fault = next(item for item in report["items"] if item["result"] == "fail")
     assert path.stem in fault["place"]
@@ -90,3 +98,96 @@ def test_a_store_that_does_not_answer_is_exit_3(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv(f"UNBROKEN_STORE_{name}", value)
 
     assert run(monkeypatch) == 3
+
+
+def test_what_narrows_a_run_is_in_the_report(
+    disc: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--subset", "1/1", "--since", "2026-11-24T00:00:00+08:00", "--deep", "--mb-per-s", "100", "--json")
+
+    code = run(monkeypatch, str(disc), *words)
+
+    report = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert accepts("verify-report.v1", report)
+    selection = {"source": None, "recording": None, "since": "2026-11-23T16:00:00.000Z", "subset": "1/1"}
+    assert (report["selection"], report["deep"]) == (selection, True)
+    assert report["items"][-1]["result"] == "not_covered"
+
+
+def test_a_run_takes_as_long_as_its_rate_says(disc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size_bytes = sum(path.stat().st_size for path in disc.rglob("*") if path.is_file() and path.parent != disc)
+    began_s = monotonic()
+
+    run(monkeypatch, str(disc), "--mb-per-s", "0.2")
+
+    assert monotonic() - began_s >= size_bytes / 200_000 > 0.1
+
+
+def test_a_run_that_is_through_leaves_nothing_to_go_on_with(
+    disc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "unfinished.jsonl"
+
+    code = run(monkeypatch, str(disc), "--resume", str(file))
+
+    assert code == 0
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--subset", "0/28"), 2),
+        (("--subset", "29/28"), 2),
+        (("--since", "2026-11-24T00:00:00"), 2),
+        (("--mb-per-s", "0"), 2),
+        (("--resume", "."), 2),
+    ],
+)
+def test_words_that_mean_nothing_are_wrong_usage(
+    disc: Path, words: tuple[str, str], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(monkeypatch, str(disc), *words) == code
+
+
+@pytest.mark.parametrize(
+    ("where", "named", "source", "recording"),
+    [
+        ("s3", "s3", None, None),
+        ("s3://", "s3", None, None),
+        ("s3://records", "s3://records", None, None),
+        ("s3://records/recordings/", "s3://records", None, None),
+        ("s3://records/recordings/hall-1", "s3://records", "hall-1", None),
+        ("s3://records/recordings/hall-1/rec-a/", "s3://records", "hall-1", "rec-a"),
+        ("recordings/hall-1", "recordings/hall-1", None, None),
+    ],
+)
+def test_names_behind_the_bucket_narrow_the_run(
+    where: str, named: str, source: str | None, recording: str | None
+) -> None:
+    assert narrowed(where, Selection()) == (named, Selection(source=source, recording=recording))
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "s3://records/other",
+        "s3://records/recordings/hall-1/rec-a/r1",
+        "s3://records/recordings/hall 1",
+        "s3://records/recordings/hall-2",
+    ],
+)
+def test_names_that_cannot_be_looked_up_are_refused(where: str) -> None:
+    with pytest.raises(Misconfigured):
+        narrowed(where, Selection(source="hall-1"))
+
+
+def test_a_stranger_s_text_cannot_steer_the_terminal() -> None:
+    item = Item(about="a r1", check="chain", result="fail", place="x", expected="\x1b[2J", found="[red]\n")
+
+    shown = in_words(item).plain
+
+    assert "\x1b" not in shown
+    assert "\\x1b[2J" in shown
+    assert "[red]\\x0a" in shown

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.domain.chain import verify
 from pipeline.domain.identity import RecordingId
+from pipeline.domain.selection import Part, Selection
 from pipeline.domain.time import WallMs
 from pipeline.domain.verify import (
     Content,
@@ -18,11 +19,14 @@ from pipeline.domain.verify import (
     Revision,
     Seen,
     check_contents,
+    check_extra,
     check_history,
     check_locks,
+    check_rebuilt,
     check_revision,
     check_revisions,
     check_signature,
+    coverage,
     past,
     place,
     signed_message,
@@ -222,3 +226,35 @@ def test_a_genesis_that_names_no_digest_names_nothing_that_is_there() -> None:
 
     assert found is not None
     assert results(check_history(SOURCE, [found]))[0] == ("fail", f"genesis of {RECORDING}")
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, "x/0"), (20, "x/18, x/19"), (21, "x/19 and 1 more")])
+def test_what_nothing_names_is_told_by_name_up_to_twenty(count: int, told: str) -> None:
+    item = check_extra("x", [f"x/{number}" for number in range(count)])
+
+    assert (item.result, item.found.endswith(told)) == ("not_covered", True)
+    assert item.found.startswith(f"{count} objects")
+
+
+def test_a_bucket_with_nothing_beside_the_recordings_passes() -> None:
+    assert check_extra("originals", []).result == "pass"
+
+
+def test_a_narrowed_run_never_passes_as_one_over_everything() -> None:
+    assert coverage(Selection(), 3, 3).result == "pass"
+    assert coverage(Selection(part=Part(1, 1)), 3, 3).result == "not_covered"
+
+
+def test_documents_of_another_version_are_not_held_to_this_one_s_words() -> None:
+    items = check_rebuilt(revision(manifest={"software": "unbroken 0"}), "unbroken 1")
+
+    assert results(items) == [("not_covered", "")]
+
+
+def test_documents_that_differ_from_those_made_anew_are_told_each() -> None:
+    items = check_rebuilt(revision(manifest={"software": "unbroken 1"}), "unbroken 1")
+
+    assert results(items) == [
+        ("fail", name) for name in ("chain.jsonl", "timeline.json", "playlist.m3u8", "manifest.json")
+    ]
+    assert {item.found for item in items} == {"nothing"}

@@ -7,6 +7,7 @@ import hashlib
 import json
 import random
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,14 +24,15 @@ from pipeline.domain.archive import RecordingArchived, objects_digest, receipt_d
 from pipeline.domain.canonical import canonical
 from pipeline.domain.errors import StoreUnavailable
 from pipeline.domain.identity import Sha256
-from pipeline.domain.selection import Selection
+from pipeline.domain.selection import Part, Selection
 from pipeline.domain.time import WallMs
 from pipeline.domain.verify import Item, signed_message
 from pipeline.steps.verify import ReadableStore, Verification
 from pipeline.wire import codec, topics
 from tests.builders import SOURCE, T0, sha
-from tests.builders_archive import signer
+from tests.builders_archive import YEAR_MS, signer
 from tests.steps.archived import FIRST, SECOND, THIRD, Archive, link_copy, put
+from tests.steps.tampering import Revision, fitted
 
 KEYS = {signer().key_id: signer().public}
 ABOUT_A, ABOUT_B = f"{FIRST} r2", f"{SECOND} r1"
@@ -106,9 +108,108 @@ def test_one_recording_alone_says_nothing_of_the_history(copied: Path) -> None:
     items = look(copied, recording=SECOND)
 
     assert {item.about for item in items[:-3]} == {ABOUT_B, SECOND, SOURCE}
-    assert [item.result for item in items if item.about == SOURCE] == ["not_covered"]
+    assert {item.check for item in items if item.about == SOURCE} == {"history", "announcements"}
+    assert {item.result for item in items if item.about == SOURCE} == {"not_covered"}
     assert items[-1].found == "1 of 1 recordings: only recording hall-1-b"
     assert look(copied, recording="no-such") == look(copied, source="no-such") == []
+
+
+def test_the_parts_together_give_every_answer_once(copied: Path) -> None:
+    whole = look(copied)
+
+    parts = [look(copied, part=Part(number, 3)) for number in (1, 2, 3)]
+
+    given = Counter(
+        answer
+        for items in parts
+        for item in items[:-1]
+        for answer in [(item.about, item.check, item.result)]
+        if item.result == "pass" or item.check == "locks"
+    )
+    assert set(given) == {(item.about, item.check, item.result) for item in whole[:-1]}
+    assert {answer for answer, times in given.items() if times > 1} == {("records", "extra", "pass")}
+    assert [items[-1].result for items in parts] == ["not_covered"] * 3
+
+
+def test_a_date_leaves_out_what_was_archived_before_and_still_compares_the_history(disc: Path) -> None:
+    path = disc / of(FIRST, "receipt.json", 2)
+    receipt = codec.decode(topics.ARCHIVED.name, path.read_bytes())
+    put(path, _edited(receipt, signer(), archived_at=WallMs(receipt.archived_at + 1)))
+
+    items = look(disc, since=receipt.archived_at + 1)
+
+    assert {item.about for item in items if item.check == "chain"} == {f"{FIRST} r1", f"{FIRST} r2"}
+    assert {item.result for item in items if item.about == SOURCE} == {"pass"}
+    assert items[-1].found == "1 of 3 recordings: only what was archived since 2026-11-25T08:00:00.001Z"
+
+
+def test_a_date_never_leaves_out_a_recording_whose_receipt_cannot_be_read(disc: Path) -> None:
+    (disc / of(SECOND, "receipt.json")).unlink()
+
+    items = look(disc, since=WallMs(T0 + 10 * YEAR_MS))
+
+    assert (ABOUT_B, "receipt", "receipt.json") in faults(items)
+
+
+def test_without_a_receipt_what_it_would_say_is_not_covered(disc: Path) -> None:
+    (disc / of(SECOND, "receipt.json")).unlink()
+
+    told = [item.check for item in look(disc) if item.about == ABOUT_B and item.result == "not_covered"]
+
+    assert told == ["signature", "documents", "originals", "locks"]
+
+
+def test_what_a_recording_that_was_taken_away_left_behind_is_told(disc: Path) -> None:
+    shutil.rmtree((disc / of(THIRD, "")).parent)
+
+    left = next(item for item in look(disc) if (item.about, item.check) == ("originals", "extra"))
+
+    assert left.result == "not_covered"
+    assert left.found.startswith("1 objects that no recording names: originals/sha256/")
+
+
+def test_every_byte_that_was_read_is_counted(copied: Path) -> None:
+    read: list[int] = []
+
+    list(reader(FolderObjects(copied), locks=False, on_read=read.append).items())
+
+    # The original of two revisions is read once.
+    assert sum(read) == sum(
+        path.stat().st_size for path in copied.rglob("*") if path.parent != copied and path.is_file()
+    )
+
+
+def test_made_anew_from_their_chains_documents_are_the_same_bytes(copied: Path) -> None:
+    items = list(reader(FolderObjects(copied), rebuilt_by="unbroken 0.1.0").items())
+
+    assert [item.result for item in items if item.check == "rebuilt"] == ["pass"] * 4
+
+
+def test_a_document_that_says_more_than_its_chain_is_found_even_if_our_own_key_signed_it(disc: Path) -> None:
+    files = {path.relative_to(disc).as_posix(): path.read_bytes() for path in disc.rglob("*") if path.is_file()}
+    revision = Revision(SECOND, 1)
+    playlist = files[revision.file("playlist.m3u8")] + b"# nothing is missing\n"
+    for name, data in fitted(files, revision, {"playlist.m3u8": playlist}, signer()).items():
+        if files[name] != data:
+            put(disc / name, data)
+
+    assert faults(look(disc)) == []
+    found = faults(list(reader(FolderObjects(disc), locks=False, rebuilt_by="unbroken 0.1.0").items()))
+    assert found == [(ABOUT_B, "rebuilt", "playlist.m3u8"), (ABOUT_B, "rebuilt", "manifest.json")]
+
+
+def test_documents_of_other_software_are_not_made_anew(copied: Path) -> None:
+    items = list(reader(FolderObjects(copied), rebuilt_by="unbroken 9").items())
+
+    assert {item.result for item in items if item.check == "rebuilt"} == {"not_covered"}
+
+
+def test_a_chain_with_faults_is_not_made_into_documents(disc: Path) -> None:
+    _lines(CHAIN, lambda lines: lines[:-1])(disc)
+
+    items = list(reader(FolderObjects(disc), rebuilt_by="unbroken 0.1.0").items())
+
+    assert [item.result for item in items if item.check == "rebuilt" and item.about == ABOUT_A] == ["not_covered"]
 
 
 def flipped(data: bytes, at: int | None = None) -> bytes:
