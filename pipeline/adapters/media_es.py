@@ -2,17 +2,19 @@
 
 Sound is read frame by frame, because one PES packet holds several and its time is that of the first frame that begins in it
 (ISO/IEC 13818-1 2.7.4); the frames after it follow by their samples. Each coding is told by its frame header: ADTS
-(ISO/IEC 13818-7 6.2), MPEG audio layers I to III (ISO/IEC 11172-3 2.4.1.3, 13818-3), AC-3 and E-AC-3 (ETSI TS 102 366 4.4, E.1.3).
-Where every PES packet holds whole frames, as nearly all do, the headers of all packets are read side by side.
+(ISO/IEC 13818-7 6.2), MPEG audio layers I to III (ISO/IEC 11172-3 2.4.1.3, 13818-3), AC-3 and E-AC-3 (ETSI TS 102 366 4.4, E.1.3),
+LATM in LOAS with one plain layer (ISO/IEC 14496-3 1.7).
+All places where a frame may begin are looked at side by side; frames are those of them that follow each other.
 """
 
 from __future__ import annotations
 
 import itertools
 from array import array
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +24,8 @@ from pipeline.domain.media import MPEG_TS_WRAP
 Numbers = npt.NDArray[np.int64]
 _NAL_START: Final = b"\0\0\1"
 _HEADER_BYTES: Final = 7
-_FOURTEEN: Final = np.arange(14)
-"""A PES header up to its presentation time."""
-_MOST_WAITING_BYTES: Final = 4 << 20
-"""A PES packet that never ends is read as it comes."""
+_HEADER: Final = np.arange(_HEADER_BYTES)
+_NO_TIME: Final = -1
 
 
 class Header(NamedTuple):
@@ -37,6 +37,11 @@ class Header(NamedTuple):
     samples: Numbers
     rate_hz: Numbers
     channels: Numbers
+
+    def of(self, which: npt.NDArray[np.bool_] | list[int]) -> Header:
+        """Only those of *which*."""
+        good, length_bytes, samples, rate_hz, channels = self
+        return Header(good[which], length_bytes[which], samples[which], rate_hz[which], channels[which])
 
 
 def _table(*values: int) -> Numbers:
@@ -107,6 +112,17 @@ def _ac3(b: Numbers) -> Header:
     return Header(good, length, samples, rate, channels)
 
 
+def _latm(b: Numbers) -> Header:
+    """LOAS frames; those that repeat the configuration of the one before have no rate of their own."""
+    length = ((b[1] & 0x1F) << 8 | b[2]) + 3
+    repeats = b[3] >= 0x80
+    rate = _ADTS_HZ[(b[5] & 7) << 1 | b[6] >> 7]
+    plain = (b[3] & 0x60 == 0x20) & (b[3] & 0x1F == 0) & (b[4] == 0) & (b[5] >> 3 > 0) & (b[5] >> 3 < 31) & (rate > 0)
+    good = (b[0] == 0x56) & (b[1] & 0xE0 == 0xE0) & (length > _HEADER_BYTES) & (repeats | plain)
+    channels = np.where(repeats, 0, _ADTS_CHANNELS[b[6] >> 3 & 7])
+    return Header(good, length, np.full_like(length, 1024), np.where(repeats, 0, rate), channels)
+
+
 class _Coding(NamedTuple):
     first_byte: int
     header: Callable[[Numbers], Header]
@@ -117,6 +133,7 @@ _CODINGS: Final = {
     "mpeg": _Coding(0xFF, _mpeg_audio),
     "ac3": _Coding(0x0B, _ac3),
     "eac3": _Coding(0x0B, _ac3),
+    "aac_latm": _Coding(0x56, _latm),
 }
 FRAMED: Final = frozenset(_CODINGS)
 """Codings whose frames are read; ``mpeg`` is told apart into layers by its frames."""
@@ -125,7 +142,7 @@ FRAMED: Final = frozenset(_CODINGS)
 class SoundFrames:
     """Frames of sound with their times, out of the PES packets of one PID, given as they come.
 
-    ``begins``: for each PES packet with frames, how many were before it. ``changes``: (frame, format before, after)."""
+    ``begins``: for each PES packet reached, how many frames were before it. ``changes``: (frame, format before, after)."""
 
     def __init__(self, codec: str) -> None:
         self.codec = codec
@@ -135,136 +152,94 @@ class SoundFrames:
         self.format = ""
         self.changes: list[tuple[int, str, str]] = []
         self._coding = _CODINGS[codec]
-        self._waiting = bytearray()
-        """PES packets with their headers, from the first that is not read yet."""
-        self._marks: list[int] = []
-        """Where they begin in it; the first at 0."""
+        self._cut = b""
+        """The beginning of a PES header."""
+        self._begun = False
         self._stream = bytearray()
-        """What follows the last frame, where frames and PES packets do not end together."""
+        """The elementary stream from the first frame that is not read yet, ``passed`` bytes from its beginning."""
         self._passed = 0
-        """Bytes of the elementary stream before that."""
-        self._timed: deque[tuple[int, int | None]] = deque()
-        """(place in the elementary stream, time) of PES packets of which no frame was read yet."""
+        self._marks: deque[tuple[int, int]] = deque()
+        """(place in the elementary stream, time or -1) of PES packets of which no frame was read yet."""
         self._base: int | None = None
         self._since = 0
+        """Samples since the base: the time of the last frame that a PES packet gave one."""
         self._look = (0, 0)
 
     def feed(self, payload: bytes, starts: list[int]) -> None:
         """The next payload, in which a PES packet begins at each of *starts*; what is before the first has no time."""
-        if not self._marks:
-            if not starts:
-                return
-            first = starts[0]
-            payload, starts = payload[first:], [start - first for start in starts]
-        self._marks += [len(self._waiting) + start for start in starts]
-        self._waiting += payload
+        if self._cut:
+            payload, starts = self._cut + payload, [0, *(start + len(self._cut) for start in starts)]
+            self._cut = b""
+        if self._begun:
+            self._stream += payload[: starts[0] if starts else len(payload)]
+        for start, end in itertools.pairwise([*starts, len(payload)]):
+            head = payload[start : min(start + 14, end)]
+            if len(head) < 14 or end - start < 9 + head[8]:
+                self._cut = payload[start:] if end == len(payload) else b""
+            elif head[:3] == _NAL_START:
+                self._begun = True
+                time = pes_time(head[9:14]) if head[7] & 0x80 else _NO_TIME
+                self._marks.append((self._passed + len(self._stream), time))
+                self._stream += payload[start + 9 + head[8] : end]
 
     def walk(self, *, last: bool = False) -> None:
-        """Read what is whole; the *last* time also a frame of which only the header is there."""
-        if len(self._marks) > 1:
-            if self._stream or not self._side_by_side():
-                self._strip(self._marks[-1])
-                self._one_by_one(last=False)
-            else:
-                self._drop(self._marks[-1])
-        if self._marks and (last or len(self._waiting) > _MOST_WAITING_BYTES):
-            self._strip(len(self._waiting))
-        if last:
-            self._one_by_one(last=True)
-
-    # Whole frames in every PES packet: all of them at once.
-
-    def _side_by_side(self) -> bool:
-        """Read the frames of all whole PES packets; false, with nothing done, when one is not made of whole frames."""
-        data = np.frombuffer(self._waiting, np.uint8)
-        marks = np.array(self._marks, dtype=np.int64)
-        at, ends = marks[:-1], marks[1:]
-        if int((ends - at).min()) < 14 + _HEADER_BYTES:
-            return False
-        head = data[at[:, None] + _FOURTEEN].T.astype(np.int64)
-        if not ((head[0] == 0) & (head[1] == 0) & (head[2] == 1) & (head[7] & 0x80 != 0)).all():
-            return False
-        base = pes_time(head[9:14])
-        at = at + 9 + head[8]
-        which, after = np.arange(at.size), np.zeros(at.size, dtype=np.int64)
-        packets, times, lasted, look = [], [], after.copy(), self._look
-        while which.size:
-            if int((ends - at).min()) < _HEADER_BYTES:
-                return False
-            header = self._coding.header(data[at[:, None] + _FOURTEEN[:_HEADER_BYTES]].T.astype(np.int64))
-            look = look if look[0] else (int(header.rate_hz[0]), int(header.channels[0]))
-            if not (header.good & (header.rate_hz == look[0]) & (header.channels == look[1])).all():
-                return False
-            packets.append(which)
-            times.append((base[which] + after * 90_000 // look[0]) % MPEG_TS_WRAP)
-            at, after = at + header.length_bytes, after + header.samples
-            lasted[which] = after
-            left = ends - at
-            if int(left.min()) < 0:
-                return False
-            more = left > 0
-            which, at, ends, after = which[more], at[more], ends[more], after[more]
-        self._looks(look, data[9 + self._waiting[8] + 1])
-        every = np.concatenate(packets)
-        frames = np.bincount(every)
-        self.begins.frombytes((len(self.times) + np.cumsum(frames) - frames).astype(np.int64).tobytes())
-        self.times.frombytes(np.concatenate(times)[np.argsort(every, kind="stable")].tobytes())
-        self._base, self._since = int(base[-1]), int(lasted[-1])
-        return True
-
-    def _drop(self, until: int) -> None:
-        del self._waiting[:until]
-        self._marks = [mark - until for mark in self._marks if mark >= until]
-
-    # Frames that do not end with their PES packet: one after the other.
-
-    def _strip(self, until: int) -> None:
-        """Move PES packets to the elementary stream, without their headers."""
-        bounds = [*(mark for mark in self._marks if mark < until), until]
-        for start, end in itertools.pairwise(bounds):
-            head = bytes(self._waiting[start : min(start + 14, end)])
-            if len(head) < 14 or head[:3] != _NAL_START:
-                continue
-            time = int(pes_time(np.frombuffer(head[9:14], np.uint8).astype(np.int64))) if head[7] & 0x80 else None
-            self._timed.append((self._passed + len(self._stream), time))
-            self._stream += self._waiting[start + 9 + head[8] : end]
-        self._drop(until)
-
-    def _one_by_one(self, *, last: bool) -> None:
+        """Read the frames that are whole; the *last* time also one of which only the header is there."""
         data = np.frombuffer(bytes(self._stream), np.uint8)
         readable = data.size - _HEADER_BYTES + 1
         if readable <= 0:
             return
         at = np.flatnonzero(data[:readable] == self._coding.first_byte)
-        header = self._coding.header(data[at[:, None] + _FOURTEEN[:_HEADER_BYTES]].T.astype(np.int64))
-        at, *columns = (column[header.good].tolist() for column in (at, *header[1:]))
-        places, following = set(at), 0
-        for place, length, samples, rate_hz, channels in zip(at, *columns, strict=True):
-            after = place + length
-            if place < following or (place > following and after < readable and after not in places):
-                continue  # inside a frame; or chance, after a loss, with no frame behind it
-            if after > data.size and not last:
-                following = place
-                break
-            self._looks((rate_hz, channels), int(data[place + 1]))
-            self._frame(self._passed + place, samples)
-            following = after
-        else:
-            following = min(max(following, readable), data.size)
+        header = self._coding.header(data[at[:, None] + _HEADER].T.astype(np.int64))
+        at, header = at[header.good], header.of(header.good)
+        after = at + header.length_bytes
+        chain, following = _chained(at.tolist(), after.tolist(), readable, None if last else data.size)
+        if chain:
+            second = int(data[at[chain[0]] + 1])
+            self._frames(self._passed + at[chain], header.of(chain), second)
+        following = min(following, data.size)
         del self._stream[:following]
         self._passed += following
 
-    def _frame(self, position: int, samples: int) -> None:
-        while self._timed and self._timed[0][0] <= position:
-            _, time = self._timed.popleft()
-            self.begins.append(len(self.times))
-            if time is not None:
-                self._base, self._since = time, 0
-        if self._base is None:
-            self.untimed += 1
+    def _frames(self, places: Numbers, header: Header, second_byte: int) -> None:
+        """Frames side by side, apart where their format changes."""
+        rate, channels = header.rate_hz, header.channels
+        if not rate.all():  # as the one before
+            nearest = np.maximum.accumulate(np.where(rate > 0, np.arange(rate.size), 0))
+            unknown = rate[nearest] == 0
+            rate = np.where(unknown, self._look[0], rate[nearest])
+            channels = np.where(unknown, self._look[1], channels[nearest])
+        parts = np.flatnonzero((np.diff(rate) != 0) | (np.diff(channels) != 0)) + 1
+        for a, b in itertools.pairwise([0, *parts.tolist(), rate.size]):
+            self._looks((int(rate[a]), int(channels[a])), second_byte)
+            self._time(places[a:b], header.samples[a:b])
+
+    def _time(self, places: Numbers, samples: Numbers) -> None:
+        """Give frames of one format their times."""
+        reached = []
+        while self._marks and self._marks[0][0] <= places[-1]:
+            reached.append(self._marks.popleft())
+        marks = np.array(reached, dtype=np.int64).reshape(-1, 2)
+        first = np.searchsorted(places, marks[:, 0])
+        self.begins.frombytes((len(self.times) + first).astype(np.int64).tobytes())
+        timed = marks[:, 1] != _NO_TIME
+        starts, bases = first[timed], marks[timed, 1]
+        before = np.cumsum(samples) - samples
+        if not self._look[0]:
+            starts = bases = starts[:0]
+        since = before[starts]
+        if self._base is not None:
+            starts = np.append(0, starts)
+            bases, since = np.append(self._base, bases), np.append(-self._since, since)
+        if not starts.size:
+            self.untimed += places.size
             return
-        self.times.append((self._base + self._since * 90_000 // self._look[0]) % MPEG_TS_WRAP)
-        self._since += samples
+        self.untimed += int(starts[0])
+        frames = np.arange(int(starts[0]), places.size)
+        which = np.searchsorted(starts, frames, side="right") - 1
+        after = before[frames] - since[which]
+        times = (bases[which] + after * 90_000 // self._look[0]) % MPEG_TS_WRAP
+        self.times.frombytes(times.tobytes())
+        self._base, self._since = int(bases[-1]), int(after[-1] + samples[-1])
 
     def _looks(self, look: tuple[int, int], second_byte: int) -> None:
         if look == self._look:
@@ -278,10 +253,48 @@ class SoundFrames:
             self.codec = f"mp{4 - (second_byte >> 1 & 3)}"
 
 
-def pes_time(b: Numbers) -> Numbers:
-    """The 33 bits of a time stamp in five bytes (ISO/IEC 13818-1 2.4.3.6)."""
-    time: Numbers = (b[0] >> 1 & 7) << 30 | b[1] << 22 | (b[2] >> 1) << 15 | b[3] << 7 | b[4] >> 1
-    return time
+def _chained(at: list[int], after: list[int], readable: int, size: int | None) -> tuple[list[int], int]:
+    """Which of the frames possible *at* some places follow each other, and where the next one begins. A frame ends where
+    the next begins; after a loss, or where there is only chance, one is believed with another behind it. Frames that end
+    after *size* are not whole yet."""
+    index = {place: i for i, place in enumerate(at)}
+    chain: list[int] = []
+    place = 0
+    while True:
+        i = index.get(place)
+        if i is None:
+            i = bisect_left(at, place)
+            while i < len(at) and after[i] < readable and after[i] not in index:
+                i += 1
+            if i == len(at):
+                return chain, max(place, readable)
+            place = at[i]
+        if size is not None and after[i] > size:
+            return chain, place
+        chain.append(i)
+        place = after[i]
+
+
+def pes_time(b: Any) -> Any:
+    """The 33 bits of a time stamp in five bytes (ISO/IEC 13818-1 2.4.3.6), or in five rows of them."""
+    return (b[0] >> 1 & 7) << 30 | b[1] << 22 | (b[2] >> 1) << 15 | b[3] << 7 | b[4] >> 1
+
+
+def coding_of(stream: bytes) -> str:
+    """The coding of the sound that *stream* begins with, when two frames of it follow each other; empty when none is known."""
+    for codec, coding in _CODINGS.items():
+        at = 0
+        for _ in range(2):
+            head = np.frombuffer(stream[at : at + _HEADER_BYTES], np.uint8).astype(np.int64).reshape(-1, 1)
+            if head.size < _HEADER_BYTES:
+                break
+            header = coding.header(head)
+            if not header.good[0]:
+                break
+            at += int(header.length_bytes[0])
+        else:
+            return codec
+    return ""
 
 
 def begins_picture(codec: str, start: bytes) -> bool:

@@ -24,12 +24,13 @@ _MOST_CHANGES: Final = 8
 
 
 class Coding(NamedTuple):
-    """What a stream is; a ``kind`` of ``other`` with an empty codec is private, and its PES packets decide."""
+    """What a stream is; of :data:`PRIVATE` ones their PES packets decide."""
 
     kind: StreamKind
     codec: str
 
 
+PRIVATE: Final = Coding("other", "")
 _TYPES: Final = {
     0x01: Coding("video", "mpeg1video"),
     0x02: Coding("video", "mpeg2video"),
@@ -42,11 +43,14 @@ _TYPES: Final = {
     0x15: Coding("other", "unknown"),
     0x1B: Coding("video", "h264"),
     0x24: Coding("video", "hevc"),
+    0x33: Coding("video", "vvc"),
     0x81: Coding("audio", "ac3"),
+    0x82: Coding("audio", "dca"),
     0x86: Coding("other", "unknown"),
     0x87: Coding("audio", "eac3"),
+    0xEA: Coding("video", "vc1"),
 }
-_DESCRIPTORS: Final = {0x6A: Coding("audio", "ac3"), 0x7A: Coding("audio", "eac3"), 0x7B: Coding("audio", "dts")}
+_DESCRIPTORS: Final = {0x6A: Coding("audio", "ac3"), 0x7A: Coding("audio", "eac3"), 0x7B: Coding("audio", "dca")}
 _SAID_OTHER: Final = (0x56, 0x59)
 """Teletext and subtitles."""
 _REGISTRATIONS: Final = {
@@ -170,7 +174,7 @@ def _coding(stream_type: int, descriptors: bytes) -> Coding:
         if tag == 0x05 and body[:4] in _REGISTRATIONS:
             return _REGISTRATIONS[body[:4]]
         at += 2 + len(body)
-    return Coding("other", "")
+    return PRIVATE
 
 
 _REVERSED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))

@@ -30,7 +30,6 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from io import FileIO
-from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -38,8 +37,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.adapters import media_av, media_stamps
-from pipeline.adapters.media_es import FRAMED, SoundFrames, begins_picture, pes_time, video_format
-from pipeline.adapters.media_psi import Coding, Tables
+from pipeline.adapters.media_es import FRAMED, SoundFrames, begins_picture, coding_of, pes_time, video_format
+from pipeline.adapters.media_psi import PRIVATE, Coding, Tables
 from pipeline.domain.probe import StreamKind
 from pipeline.domain.reading import FileReading, Foreign, FormatChange, PacketLoss, StreamReading, Truncation
 
@@ -67,6 +66,7 @@ _TICKS_A_SECOND: Final = 90_000
 _NO_TIME: Final = -1
 _HEADER: Final = np.arange(14)
 """A PES header up to its presentation time."""
+_WHOLE: Final = np.arange(_PACKET)
 _WINDOW: Final = np.arange(64)
 """Where in a PES packet a sequence header is looked for: behind a delimiter at most."""
 
@@ -125,7 +125,7 @@ class _NotExactlyError(Exception):
 
 @dataclass(slots=True)
 class _Chunk:
-    """Some packets: ``data`` flat, ``at`` where each good packet starts in it, ``offset`` of the data in the file."""
+    """Some packets, until the next are read: ``data`` flat, ``at`` where each good packet starts in it, ``offset`` of the data in the file."""
 
     data: Bytes
     at: Rows
@@ -218,7 +218,10 @@ class _Scan:
             raise _NotExactlyError("no program table")
         if number:
             chunks, head = self._chunks(), []
-        for chunk in chain(head, chunks):
+        for chunk in head:
+            self._see(chunk)
+        for chunk in chunks:
+            self._read_tables(chunk)
             self._see(chunk)
         for frames in self._sound.values():
             frames.walk(last=True)
@@ -231,17 +234,17 @@ class _Scan:
         self.foreign, self.truncation = None, None
         offset, searches = self._frame.start, 0
         size = _CHUNK_BYTES // stride * stride
+        buffer = np.empty(min(size, self._size_bytes), np.uint8)
         with self._path.open("rb", buffering=0) as file:
             file.seek(offset)
             while True:
-                raw = file.read(min(size, max(self._size_bytes - offset, 0)))
-                count = (len(raw) + stride - _PACKET) // stride
+                data = buffer[: file.readinto(buffer.data)]
+                count = (data.size + stride - _PACKET) // stride
                 if count <= 0:
-                    self._cut(offset, len(raw))
+                    self._cut(offset, data.size)
                     return
-                data = np.frombuffer(raw, np.uint8)
                 synced = data[: (count - 1) * stride + 1 : stride] == _SYNC
-                stops = _stops(synced, whole=len(raw) < size)
+                stops = _stops(synced, whole=data.size < size)
                 if stops is None and not synced[-1]:  # the next chunk shows whether it goes on
                     rows = int(np.flatnonzero(synced)[-1]) + 1
                     yield self._chunk(data, synced[:rows], offset)
@@ -249,9 +252,9 @@ class _Scan:
                     file.seek(offset)
                     continue
                 if stops is None:
-                    self._cut(offset + count * stride, len(raw) - count * stride)
+                    self._cut(offset + count * stride, data.size - count * stride)
                     yield self._chunk(data, synced, offset)
-                    offset += len(raw)
+                    offset += data.size
                     continue
                 if stops:
                     yield self._chunk(data, synced[:stops], offset)
@@ -323,7 +326,6 @@ class _Scan:
 
     def _see(self, chunk: _Chunk) -> None:
         lost, doubled = self._count(chunk)
-        self._read_tables(chunk)
         self._follow_tables()
         usable = chunk.payload & self._wanted[chunk.pid] & (chunk.body < chunk.at + _PACKET)
         usable[doubled] = False
@@ -338,6 +340,7 @@ class _Scan:
                 before = self._packets[pid].count if pid in self._packets else 0
                 before += int(np.searchsorted(rows_of[pid], row)) if pid in rows_of else 0
                 state.first.append(_Place(chunk.offset + int(chunk.at[row]), before))
+        self._listen(chunk, rows_of, usable)
         self._read_sound(chunk, usable)
         self._finish_parts(chunk, usable)
         for pid, rows in rows_of.items():
@@ -412,12 +415,10 @@ class _Scan:
         rows = np.flatnonzero((chunk.pid == pid) & chunk.payload)
         if not rows.size:
             return
-        at = chunk.at[rows]
-        if (chunk.body[rows] == at + 4).all():
-            same = np.lib.stride_tricks.sliding_window_view(chunk.data, _PACKET)[at]
-            alike = (same[:, 1] == same[0, 1]) & (same[:, 4:] == same[0, 4:]).all(axis=1)
-            if alike.all() and chunk.unit_start[rows[0]]:
-                rows = rows[:1]
+        packets = chunk.data[chunk.at[rows][:, None] + _WHOLE]
+        packets[:, 3] &= 0xF0  # but for their counters
+        if chunk.unit_start[rows[0]] and (packets == packets[0]).all():
+            rows = rows[:1]
         for row in rows.tolist():
             begins = bool(chunk.unit_start[row])
             self._tables.see(pid, chunk.payload_of(row), begins, chunk.offset + int(chunk.at[row]))
@@ -436,6 +437,18 @@ class _Scan:
                     self._sound[pid] = SoundFrames(coding.codec)
 
     # PES packets.
+
+    def _listen(self, chunk: _Chunk, rows_of: dict[int, Rows], usable: Flags) -> None:
+        """Take up private streams that begin with sound in a coding whose frames are read."""
+        for pid, rows in rows_of.items():
+            if pid in self._packets or self._codings[pid] != PRIVATE:
+                continue
+            start = self._joined(chunk, int(rows[0]), pid, usable, 32 * _PACKET)
+            if len(start) > 14 and _kind_by_id(start[3]) == "audio":
+                codec = coding_of(start[9 + start[8] :])
+                if codec:
+                    self._codings[pid] = Coding("audio", codec)
+                    self._sound[pid] = SoundFrames(codec)
 
     def _read_sound(self, chunk: _Chunk, usable: Flags) -> None:
         raw = chunk.data.data
@@ -581,7 +594,7 @@ class _Scan:
     def _stream(self, pid: int, index: int, clock: int) -> _Stream:
         packets, coding = self._packets.get(pid, _Packets()), self._codings[pid]
         kind: StreamKind = coding.kind
-        if kind == "other" and not coding.codec:
+        if coding == PRIVATE:
             kind = _kind_by_id(packets.stream_id)
         joined = np.concatenate(packets.parts) if packets.parts else np.empty(0, np.int64)
         timed = joined != _NO_TIME
@@ -590,7 +603,7 @@ class _Scan:
         asked = [min(place.packets, joined.size) for place in self._asked(pid)]
         places = [max(int(np.count_nonzero(timed[:at])) - 1, 0) for at in asked]
         sound = self._sound.get(pid)
-        if sound is not None:
+        if sound is not None and 2 * len(sound.times) >= len(column):  # else its frames are none that we know
             column, missing, longest, form, codec = sound.times, sound.untimed, 0, sound.format, sound.codec
             longest = missing
             places = [sound.begins[max(min(at, len(sound.begins)) - 1, 0)] if sound.begins else 0 for at in asked]

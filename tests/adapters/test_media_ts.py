@@ -200,9 +200,9 @@ def test_an_end_that_was_never_written_is_truncation(facts_of: Read, whole: byte
     assert found.streams == facts_of(whole).streams
 
 
-@pytest.mark.parametrize("codec", ["mp2", "libmp3lame", "ac3", "eac3"])
+@pytest.mark.parametrize("codec", ["mp2", "libmp3lame", "ac3", "eac3", "aac -mpegts_flags latm"])
 def test_sound_in_other_codings_is_read_alike(tmp_path: Path, codec: str) -> None:
-    path = clips.film(tmp_path / "film.ts", *clips.B_FRAMES, "-c:a", codec, "-ac", "2", seconds=2)
+    path = clips.film(tmp_path / "film.ts", *clips.B_FRAMES, "-ac", "2", "-c:a", *codec.split(), seconds=2)
 
     found, reference = media.facts(str(path), TOLERANCE), judge(media_av.read(path), TOLERANCE)
 
@@ -251,12 +251,13 @@ def test_a_packet_header_split_over_packets_is_gathered(facts_of: Read, whole: b
     assert (found.reader, found.findings) == ("ts", ())
 
 
-@pytest.mark.parametrize(("pid", "kinds"), [(AUDIO_PID, ["video", "audio"]), (VIDEO_PID, ["video", "audio"])])
-def test_a_private_stream_is_what_its_packets_say(facts_of: Read, whole: bytes, pid: int, kinds: list[str]) -> None:
+@pytest.mark.parametrize(("pid", "codecs"), [(AUDIO_PID, ["h264", "aac"]), (VIDEO_PID, ["unknown", "aac"])])
+def test_a_private_stream_is_what_its_packets_say(facts_of: Read, whole: bytes, pid: int, codecs: list[str]) -> None:
     found = facts_of(_with_table(whole, lambda section: _retyped(section, pid, 0x90)))
 
-    assert [stream.kind for stream in found.streams] == kinds
-    assert {stream.codec for stream in found.streams} > {"unknown"}
+    assert [stream.kind for stream in found.streams] == ["video", "audio"]
+    assert [stream.codec for stream in found.streams] == codecs
+    assert [stream.packets for stream in found.streams] == [stream.packets for stream in facts_of(whole).streams]
     assert (found.reader, found.findings) == ("ts", ())
 
 
