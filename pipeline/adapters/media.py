@@ -31,7 +31,7 @@ _DRAWN_FROM: Final = 64 << 10
 _ONE_IN: Final = 32
 """A second reading costs up to a hash of the file; one in so many costs a few per cent of it, and of a camera's files some
 are read twice every hour."""
-_REFEREED: Final = ("isobmff",)
+_REFEREED: Final = ("isobmff", "ts")
 """Readers whose readings PyAV is asked about."""
 
 Referee = Literal["drawn", "always"]

@@ -26,6 +26,8 @@ _NAL_START: Final = b"\0\0\1"
 _HEADER_BYTES: Final = 7
 _HEADER: Final = np.arange(_HEADER_BYTES)
 _NO_TIME: Final = -1
+_BELIEVED: Final = 4
+"""Frames in a row that make a change of format; fewer are damaged, or will be believed with those that follow."""
 
 
 class Header(NamedTuple):
@@ -38,7 +40,7 @@ class Header(NamedTuple):
     rate_hz: Numbers
     channels: Numbers
 
-    def of(self, which: npt.NDArray[np.bool_] | list[int]) -> Header:
+    def of(self, which: Numbers) -> Header:
         """Only those of *which*."""
         good, length_bytes, samples, rate_hz, channels = self
         return Header(good[which], length_bytes[which], samples[which], rate_hz[which], channels[which])
@@ -190,12 +192,13 @@ class SoundFrames:
             return
         at = np.flatnonzero(data[:readable] == self._coding.first_byte)
         header = self._coding.header(data[at[:, None] + _HEADER].T.astype(np.int64))
-        at, header = at[header.good], header.of(header.good)
-        after = at + header.length_bytes
+        good = np.flatnonzero(header.good)
+        at = at[good]
+        after = at + header.length_bytes[good]
         chain, following = _chained(at.tolist(), after.tolist(), readable, None if last else data.size)
         if chain:
             second = int(data[at[chain[0]] + 1])
-            self._frames(self._passed + at[chain], header.of(chain), second)
+            self._frames(self._passed + at[chain], header.of(good[chain]), second)
         following = min(following, data.size)
         del self._stream[:following]
         self._passed += following
@@ -210,7 +213,8 @@ class SoundFrames:
             channels = np.where(unknown, self._look[1], channels[nearest])
         parts = np.flatnonzero((np.diff(rate) != 0) | (np.diff(channels) != 0)) + 1
         for a, b in itertools.pairwise([0, *parts.tolist(), rate.size]):
-            self._looks((int(rate[a]), int(channels[a])), second_byte)
+            if b - a >= _BELIEVED or not self._look[0]:
+                self._looks((int(rate[a]), int(channels[a])), second_byte)
             self._time(places[a:b], header.samples[a:b])
 
     def _time(self, places: Numbers, samples: Numbers) -> None:

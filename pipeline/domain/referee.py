@@ -10,7 +10,9 @@ second is asked as a witness. What two correct readers may tell apart, and the t
   the deepest of them, the standard (ISO/IEC 14496-12 8.8.8) does not;
 * holes: what one reader calls a hole must be one to the other at half the policy's limits, so that a hole right at the
   limit is no quarrel; a rest longer than the policy's limit is one;
-* packets: as many as the ends may differ by. Uncompressed sound is cut into packets anywhere and not counted.
+* packets: as many as the ends may differ by. Uncompressed sound is cut into packets anywhere and not counted, nor is sound
+  of which one reader takes single frames and the other what came together;
+* streams of a coding that one reader does not know: their order pairs nothing, so their kind is not compared.
 
 A quarrel about ends, holes or whole streams is a degradation: it decides which time is covered, and one of the readers is
 wrong about it. A quarrel about numbers of packets alone covers the same time and is a note.
@@ -33,6 +35,7 @@ from pipeline.domain.reading import FileReading, Spans, StreamReading, walked, w
 
 _ROUNDING_S: Final = Fraction(2, 1000)
 _ROUNDING_TICKS: Final = 2
+_UNKNOWN: Final = "unknown"
 _FREE_FRAMES: Final[dict[StreamKind, int]] = {"video": 1, "audio": 3}
 
 
@@ -40,6 +43,8 @@ def compare(reading: FileReading, witness: FileReading, tolerance: Tolerance) ->
     """What *reading* and *witness*, of the same file, say differently about its time."""
     found: list[Finding] = []
     for kind in _FREE_FRAMES:
+        if any(stream.codec == _UNKNOWN for side in (reading, witness) for stream in _streams(side, kind)):
+            continue
         for ours, theirs in zip_longest(_streams(reading, kind), _streams(witness, kind)):
             if ours is not None and theirs is not None:
                 found += _of_a_stream(
@@ -115,7 +120,8 @@ def _of_a_stream(ours: _Side, theirs: _Side, tolerance: Tolerance) -> Iterator[F
         return
     if _unseen(ours.holes, theirs.suspected, tolerance) or _unseen(theirs.holes, ours.suspected, tolerance):
         yield _about(ours, theirs, _lacking(theirs), _lacking(ours))
-    counted = not ours.stream.codec.startswith("pcm_")
+    alike = 2 * max(ours.frame, theirs.frame) <= 3 * min(ours.frame, theirs.frame)
+    counted = alike and not ours.stream.codec.startswith("pcm_")
     if counted and abs(ours.stream.packets - theirs.stream.packets) > free:
         yield _about(ours, theirs, f"{theirs.stream.packets} packets", f"{ours.stream.packets} packets", "note")
 

@@ -303,6 +303,14 @@ def test_another_picture_size_inside_a_file_is_told(films: Path, tmp_path: Path)
     assert change.byte_offset >= len(first)
 
 
+def test_a_frame_of_damaged_sound_is_no_change_of_format(facts_of: Read, whole: bytes) -> None:
+    at = [i for i, p in enumerate(clips.packets(whole)) if clips.pid(p) == AUDIO_PID and clips.begins_unit(p)][2]
+    header = whole.index(b"\xff\xf1", at * PACKET)
+    damaged = whole[: header + 2] + bytes([whole[header + 2] ^ 0x04]) + whole[header + 3 :]
+
+    assert facts_of(damaged).findings == ()
+
+
 def test_packets_that_continue_a_picture_are_no_frames(facts_of: Read, whole: bytes) -> None:
     """Recorders that keep to 64 KiB a packet cut long pictures in several, of which only the first has a time."""
     cut = _with_continuations(whole)
@@ -333,6 +341,18 @@ def test_null_packets_alone_are_no_media(facts_of: Read) -> None:
 
 def test_three_packets_are_no_media(facts_of: Read, whole: bytes) -> None:
     assert facts_of(whole[: 3 * PACKET]).media == "unreadable"
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["", "-c:v libx265 -c:a aac", "-c:v mpeg2video -c:a mp2", "-c:v libx264 -c:a libopus", "-c:v mjpeg -c:a ac3"],
+)
+def test_the_referee_has_no_quarrel_about_a_whole_file(tmp_path: Path, options: str) -> None:
+    path = clips.film(tmp_path / "film.ts", *options.split(), seconds=3)
+
+    found = media.facts(str(path), TOLERANCE, referee="always")
+
+    assert (found.reader, found.findings) == ("ts", ())
 
 
 def test_programs_with_clocks_of_their_own_are_judged_apart(films: Path, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
 from pipeline.domain.reading import (
     FileReading,
+    Foreign,
+    FormatChange,
     PacketLoss,
     StreamReading,
     Truncation,
@@ -327,3 +329,35 @@ def test_any_times_at_all_are_judged_without_an_error(times: list[int], reorder:
 
     covered = facts.streams[0].covered_ticks
     assert covered is None or covered >= 0
+
+
+def test_a_loss_is_placed_on_the_clock_that_its_stream_shares() -> None:
+    loss = PacketLoss(pid=257, stream=1, count=1, places=1, byte_offset=1880, after_ticks=90_000)
+    late = stream(frames(250, start=45_000), index=1)
+
+    facts = judged(stream(frames(250)), late, losses=(loss,))
+
+    assert [f.from_ms for f in facts.findings if f.kind == "packet_loss"] == [1500]
+
+
+@pytest.mark.parametrize(("heard", "level"), [(True, "degradation"), (False, "note")])
+def test_missing_tables_are_noted_missing_pictures_degrade(heard: bool, level: str) -> None:
+    loss = PacketLoss(pid=0, stream=None, count=1, places=1, byte_offset=0, heard=heard)
+
+    assert [f.level for f in judged(stream(frames(250)), losses=(loss,)).findings] == [level]
+
+
+@pytest.mark.parametrize(("size", "level"), [(3007, "note"), (3008, "degradation"), (3009, "degradation")])
+def test_bytes_that_could_hold_a_turn_of_the_counters_degrade(size: int, level: str) -> None:
+    foreign = Foreign(places=1, count_bytes=size, byte_offset=188)
+
+    assert [f.level for f in judged(stream(frames(250)), foreign=foreign).findings] == [level]
+
+
+def test_a_change_of_format_is_noted_with_both_sides_and_its_place() -> None:
+    change = FormatChange(stream=0, before="640x480", after="320x240", byte_offset=376, after_ticks=180_000)
+
+    (told,) = judged(stream(frames(250)), changes=(change,)).findings
+
+    assert (told.kind, told.level, told.expected, told.found) == ("format_change", "note", "640x480", "320x240")
+    assert (told.from_ms, told.byte_offset) == (2000, 376)

@@ -138,3 +138,16 @@ def test_streams_without_sound_or_picture_are_not_compared() -> None:
     ours = read(stream(frames(250)), stream(frames(3), index=1, kind="other"))
 
     assert quarrels(ours, read(stream(frames(250)))) == []
+
+
+def test_sound_that_one_reader_takes_in_larger_pieces_is_not_counted() -> None:
+    ours, theirs = read(sound(frames(94, 5 * SOUND))), read(sound(frames(470, SOUND)))
+
+    assert quarrels(ours, theirs) == []
+
+
+def test_a_coding_that_one_reader_does_not_know_pairs_nothing() -> None:
+    known = sound(frames(468, SOUND))
+    ours = read(stream(frames(250)), sound(frames(99, SOUND), codec="unknown"), replace(known, index=2))
+
+    assert quarrels(ours, read(stream(frames(250)), known)) == []
