@@ -137,6 +137,8 @@ class _Chunk:
     counter: npt.NDArray[np.uint8]
     body: Rows
     """Where each packet's payload starts in the data; at the packet's end when there is none."""
+    rows_of: dict[int, Rows] = field(default_factory=dict)
+    """Rows of a PID that can be used, once they were asked for."""
 
     def bytes_of(self, row: int) -> bytes:
         return self.data[int(self.at[row]) : int(self.at[row]) + _PACKET].tobytes()
@@ -463,7 +465,7 @@ class _Scan:
         state = self._packets.setdefault(pid, _Packets())
         data, at, ends = chunk.data, chunk.body[rows], chunk.at[rows] + _PACKET
         whole = at + 14 <= ends
-        split = rows[~whole].tolist()
+        split, last = rows[~whole].tolist(), int(rows[-1])
         if split:
             rows, at, ends = rows[whole], at[whole], ends[whole]
         head = data[at[:, None] + _HEADER].T.astype(np.int64)
@@ -487,34 +489,30 @@ class _Scan:
                     start = data[int(stream[i]) : min(int(stream[i]) + 8, int(ends[i]))].tobytes()
                     keep[i] = begins_picture(coding.codec, start)
                 rows, times = rows[keep], times[keep]
-        for row in split:
-            joined = self._joined(chunk, row, pid, usable, 14)
-            if len(joined) < 14 and not self._begins_again(chunk, row, pid, usable):
-                state.part = joined
-                continue
-            place = int(np.searchsorted(rows, row))
-            rows, times = np.insert(rows, place, row), np.insert(times, place, _time_in(joined))
+        if split:
+            gathered = [self._joined(chunk, row, pid, usable, 14) for row in split]
+            if len(gathered[-1]) < 14 and split[-1] == last:
+                state.part = gathered[-1]
+                del split[-1], gathered[-1]
+            rows = np.concatenate((rows, np.array(split, dtype=np.int64)))
+            found = np.array([_time_in(head) for head in gathered], dtype=np.int64)
+            times = np.concatenate((times, found))[np.argsort(rows, kind="stable")]
         state.parts.append(times)
         state.count += times.size
 
     @staticmethod
-    def _rows_after(chunk: _Chunk, row: int, pid: int, usable: Flags) -> Rows:
-        """Rows of *pid* after *row* up to its next PES packet."""
-        rows = row + 1 + np.flatnonzero(usable[row + 1 :] & (chunk.pid[row + 1 :] == pid))
-        starts = np.flatnonzero(chunk.unit_start[rows])
-        return rows[: int(starts[0])] if starts.size else rows
-
-    def _begins_again(self, chunk: _Chunk, row: int, pid: int, usable: Flags) -> bool:
-        return bool((usable[row + 1 :] & chunk.unit_start[row + 1 :] & (chunk.pid[row + 1 :] == pid)).any())
-
-    def _joined(self, chunk: _Chunk, row: int, pid: int, usable: Flags, size: int) -> bytes:
-        """At least *size* bytes of the payload that begins in *row*, if the chunk has them."""
+    def _joined(chunk: _Chunk, row: int, pid: int, usable: Flags, size: int) -> bytes:
+        """At least *size* bytes of the PES packet that begins in *row*, if the chunk has them."""
         joined = chunk.payload_of(row)
         if len(joined) < size:
-            for following in self._rows_after(chunk, row, pid, usable).tolist():
-                joined += chunk.payload_of(following)
-                if len(joined) >= size:
+            rows = chunk.rows_of.get(pid)
+            if rows is None:
+                rows = chunk.rows_of[pid] = np.flatnonzero(usable & (chunk.pid == pid))
+            place = int(np.searchsorted(rows, row)) + 1
+            for following in rows[place : place + size].tolist():
+                if len(joined) >= size or chunk.unit_start[following]:
                     break
+                joined += chunk.payload_of(following)
         return joined
 
     def _finish_parts(self, chunk: _Chunk, usable: Flags) -> None:
@@ -629,8 +627,12 @@ class _Scan:
     def losses(self, streams: list[_Stream]) -> Iterator[PacketLoss]:
         """Missing packets, in order of PID."""
         by_pid = {stream.pid: stream for stream in streams}
+        others, most = 0, _PLACES if streams else 4 * _PLACES
         for pid, lost in sorted(self._lost.items()):
             stream = by_pid.get(pid)
+            others += not stream
+            if not stream and others > most:  # damaged headers name any PID
+                continue
             yield PacketLoss(
                 pid=pid,
                 stream=stream.reading.index if stream else None,

@@ -333,6 +333,14 @@ def test_ten_thousand_programs_end_soon_and_say_why(facts_of: Read, whole: bytes
     assert found.media == "timed"
 
 
+def test_damaged_headers_that_name_every_stream_there_can_be_make_few_findings(facts_of: Read, whole: bytes) -> None:
+    named = [
+        b"\x47" + (pid & 0x1FFF).to_bytes(2, "big") + bytes([0x10 | pid % 7]) + bytes(184) for pid in range(0x6000)
+    ]
+
+    assert len(facts_of(whole + b"".join(named)).findings) < 20
+
+
 def test_null_packets_alone_are_no_media(facts_of: Read) -> None:
     found = facts_of(NULL * 1000)
 
