@@ -166,6 +166,35 @@ def test_any_frame_rate_reads_the_same(tmp_path: Path, rate: str, options: tuple
     assert serious(agrees(path)) == []
 
 
+def test_sizes_in_two_bytes_each_are_read(films: Path, tmp_path: Path) -> None:
+    data = (films / "fast.mp4").read_bytes()
+    at = data.index(b"stsz") - 4
+    (count,) = struct.unpack_from(">I", data, at + 16)
+    sizes = struct.unpack_from(f">{count}I", data, at + 20)
+    compact = struct.pack(f">I4sIII{count}H", 20 + 2 * count, b"stz2", 0, 16, count, *sizes)
+    path = tmp_path / "compact.mp4"
+    path.write_bytes(data[:at] + compact + struct.pack(">I4s", 2 * count, b"free") + data[at + 28 + 2 * count :])
+
+    agrees(path)
+
+
+def test_media_data_of_a_size_in_eight_bytes_and_of_none_is_media_data(films: Path, tmp_path: Path) -> None:
+    data = bytearray((films / "film.mp4").read_bytes())
+    at = data.index(b"mdat") - 4
+    size = int.from_bytes(data[at : at + 4], "big")
+    data[at - 8 : at + 8] = struct.pack(">I4sQ", 1, b"mdat", size + 8)
+    wide = tmp_path / "wide.mp4"
+    wide.write_bytes(data)
+    last = bytearray((films / "fast.mp4").read_bytes())
+    at = last.index(b"mdat") - 4
+    last[at : at + 4] = bytes(4)
+    open_ended = tmp_path / "open.mp4"
+    open_ended.write_bytes(last)
+
+    assert agrees(wide).findings == ()
+    assert agrees(open_ended).findings == ()
+
+
 def test_several_edits_are_left_to_the_reference_reader(films: Path, tmp_path: Path) -> None:
     data = bytearray((films / "fast.mp4").read_bytes())
     at = data.index(b"elst") + 8
