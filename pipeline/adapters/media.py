@@ -51,8 +51,9 @@ def facts(path: str, tolerance: Tolerance, init: str | None = None, referee: Ref
         form = media_photo.still_format(head)
         if form:
             file.seek(max(0, size_bytes - _TAIL_BYTES))
-            missing = media_photo.missing_end(form, file.read())
-            return photo(form, "header", media_photo.taken_at(head), missing)
+            missing = media_photo.missing_end(form, head, file.read(), size_bytes)
+            said = media_photo.described(file, head, form, size_bytes)
+            return photo(form, "header", said.clocks, missing, said.device)
         try:
             apart = _Apart(file, init)
             reading = _read(where, file, head, size_bytes, apart)

@@ -28,7 +28,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
 
-from pipeline.adapters import media_stamps
+from pipeline.adapters import media_photo, media_stamps
 from pipeline.domain.errors import MediaUnreadable
 from pipeline.domain.probe import StreamKind
 from pipeline.domain.reading import FileReading, StreamReading, Truncation
@@ -45,6 +45,9 @@ _OPTIONS: Final = {
     "correct_ts_overflow": "0",
     "scan_all_pmts": "1",
 }
+_MAKES: Final = ("com.apple.quicktime.make", "com.android.manufacturer", "make", "manufacturer")
+_MODELS: Final = ("com.apple.quicktime.model", "com.android.model", "model")
+_LIBRARIES: Final = ("Lavf", "Lavc")
 _NO_TIME: Final = Fraction(1, 1000)
 _EPOCHS: Final = (datetime(1904, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC))
 """What a recorder without a clock writes: the zero of QuickTime, the zero of Unix."""
@@ -89,6 +92,7 @@ def read(source: Path | BinaryIO, reader: str = "pyav") -> FileReading:
             counted=name in _COUNTED,
             truncation=Truncation(expected="packets to the end of the file", found=stopped) if stopped else None,
             clocks=_clocks(container.metadata),
+            device=_device(container.metadata),
         )
 
 
@@ -219,6 +223,16 @@ def _format(stream: av.stream.Stream) -> str:
     if isinstance(context, AudioCodecContext) and context.sample_rate:
         return f"{context.sample_rate} Hz {context.channels} ch"
     return ""
+
+
+def _device(metadata: dict[str, str]) -> str:
+    """Maker and model by QuickTime, Android or 3GPP tags; else the program that wrote the file, unless a library did."""
+    tags = {name.lower(): text for name, text in metadata.items()}
+    make, model = (next((tags[name] for name in names if tags.get(name)), "") for names in (_MAKES, _MODELS))
+    if make or model:
+        return media_photo.device(make, model)
+    encoder = media_photo.device("", tags.get("encoder", ""))
+    return "" if encoder.startswith(_LIBRARIES) else encoder
 
 
 def _clocks(metadata: dict[str, str]) -> tuple[ClaimedTime, ...]:

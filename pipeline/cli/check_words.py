@@ -392,7 +392,7 @@ ENGLISH: Final = Words(
         "clock_drift": Kind(
             "Clock drifts",
             "a clock that keeps time",
-            ("it drifts more than cheap clocks do", "it drifts more than cheap clocks do"),
+            ("it gains or loses {size} in all", "it does not keep time"),
         ),
         "hidden_loss": Kind(
             "Hidden loss",
@@ -442,6 +442,7 @@ ENGLISH: Final = Words(
         "stamps_alone": "when it was recorded: copying changed the files' dates; their stamps tell what lies between them, not the day",
         "dates_alone": "whether the files' dates are the recorder's: copying may change them, and nothing else places some files",
         "dates_wrong": "what lies between the files: by their dates they were recorded at the same time, so copying changed the dates",
+        "uncorroborated": "continuous by stamps, wall clock not corroborated: a piece cut out and the rest stamped anew would not show",
         "outside": "what happened before the first sample and after the last: no file can tell",
     },
     clocks={
@@ -636,7 +637,7 @@ CHINESE: Final = Words(
             "时钟只向前走，日期合乎情理",
             ("录制持续，时钟却跳变 {size}", "时刻或文件日期不可能正确"),
         ),
-        "clock_drift": Kind("时钟漂移", "时钟走时准确", ("漂移超过一般廉价时钟", "漂移超过一般廉价时钟")),
+        "clock_drift": Kind("时钟漂移", "时钟走时准确", ("累计快慢相差 {size}", "走时不准")),
         "hidden_loss": Kind(
             "隐性缺失", "录制长度与流逝时间一致", ("有 {size}流逝而时间戳未反映", "录制长度少于流逝的时间")
         ),
@@ -665,6 +666,7 @@ CHINESE: Final = Words(
         "stamps_alone": "录制日期：复制改变了文件日期；时间戳能说明文件之间的情况，但不能说明是哪一天",
         "dates_alone": "文件日期是否为录像机所写：复制可能改变日期，而部分文件没有其他依据",
         "dates_wrong": "文件之间的内容：按文件日期它们是同时录制的，可见复制改变了日期",
+        "uncorroborated": "按时间戳连续，但没有时钟佐证：若剪去一段并改写其后的时间戳，无从发现",
         "outside": "第一个采样之前和最后一个采样之后发生了什么：任何文件都不能说明",
     },
     clocks={

@@ -31,6 +31,8 @@ from pipeline.domain.time import ClaimedTime, ClockOrigin, WallMs
 from pipeline.domain.timeline import claim_of, locate, running_stamp
 
 _HERE: Final = "check"
+_SECOND_CLOCK: Final = 2
+"""Moments a wall clock must tell before stamps can be compared with it."""
 _RECORDING: Final = RecordingId("check")
 _IMPOSSIBLE: Final = frozenset({"overlap", "clock_step", "timestamp_reset"})
 """What files that one recorder wrote one after the other show only if their dates are not the recorder's."""
@@ -54,11 +56,11 @@ class FileRead:
 
 UntestedWhy = Literal[
     "no_media", "unread", "unreadable", "photo", "untimed", "unplaced", "wall_clock", "stamps_alone", "dates_alone",
-    "dates_wrong", "outside",
+    "dates_wrong", "uncorroborated", "outside",
 ]  # fmt: skip
 """No media file there; not opened; opened and unreadable; a still picture; without usable stamps; placed by nothing; between
-files that a clock alone places; files whose day is unknown; whose dates alone place them; whose dates cannot be right; and
-what lies before the first sample and after the last."""
+files that a clock alone places; files whose day is unknown; whose dates alone place them; whose dates cannot be right;
+stamps that no second clock confirms; and what lies before the first sample and after the last."""
 
 
 class Unread(NamedTuple):
@@ -482,7 +484,15 @@ def _not_tested(
     timed = [segment for segment in segments if segment.probed.facts.media == "timed" and not segment.duplicate]
     if len(timed) > 1:
         yield from _between_files(ended, timed, tolerance, ruling)
+    if timed and len(_clock_times(timed)) < _SECOND_CLOCK:
+        yield Untested("uncorroborated")
     yield Untested("outside")
+
+
+def _clock_times(timed: Sequence[JudgedSegment]) -> set[WallMs]:
+    """Moments that something else than stamps and copied dates tells."""
+    claims = [claim_of(segment.probed) for segment in timed if locate(segment.probed) is not None]
+    return {claim.at for claim in claims if claim is not None and claim.origin != "file_system"}
 
 
 def _between_files(

@@ -122,6 +122,7 @@ class FileReading:
     identities: tuple[BandIdentity, ...] = ()
     clocks: tuple[ClaimedTime, ...] = ()
     marks: tuple[Mark, ...] = ()
+    device: str = ""
 
 
 # Judgement.
@@ -165,6 +166,7 @@ def judge(reading: FileReading, tolerance: Tolerance) -> MediaFacts:
         identities=reading.identities,
         clocks=(*reading.clocks, *begun(reading.marks, zero_ms, tolerance)),
         findings=tuple(findings),
+        device=reading.device,
     )
 
 
@@ -193,13 +195,19 @@ def unreadable(reason: str, *, container: str = "unknown", reader: str = "none")
 
 
 def photo(
-    container: str, reader: str, clocks: tuple[ClaimedTime, ...], truncation: Truncation | None = None
+    container: str,
+    reader: str,
+    clocks: tuple[ClaimedTime, ...],
+    truncation: Truncation | None = None,
+    device: str = "",
 ) -> MediaFacts:
     """Facts of a still picture: it is evidence, and has no continuity to test."""
     findings = [_note("not_testable", "none", "media with a length", "a still picture")]
     if truncation is not None:
         findings.append(_truncated(truncation, None, "degradation"))
-    return MediaFacts(media="photo", container=container, reader=reader, clocks=clocks, findings=tuple(findings))
+    return MediaFacts(
+        media="photo", container=container, reader=reader, clocks=clocks, findings=tuple(findings), device=device
+    )
 
 
 def walked(stream: StreamReading, container: str, tolerance: Tolerance) -> Walk:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from pathlib import Path
 
 import pytest
 
-from pipeline.adapters import media, media_av
+from pipeline.adapters import media, media_av, media_photo
 from pipeline.domain.findings import Finding
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
@@ -376,3 +377,126 @@ def test_a_photo_without_its_end_is_truncated(tmp_path: Path) -> None:
     half = clips.cut(whole, tmp_path / "half.jpg", whole.stat().st_size // 2)
 
     assert kinds(facts(half)) == ["not_testable", "truncated"]
+
+
+def tiff_block(at: int = 0, big: bool = False, **more: bytes) -> bytes:
+    """A TIFF block that begins at *at*: maker and model, and in its EXIF directory time, offset, fraction and serial number."""
+    order = ">" if big else "<"
+    first = {0x010F: b"NIKON CORPORATION\0", 0x0110: b"NIKON D750\0"}
+    second = {
+        0x9003: b"2026:11:24 16:00:00\0",
+        0x9011: b"+08:00\0",
+        0x9291: more.get("fraction", b"25\0"),
+        0xA431: b"6012345\0",
+    }
+    texts = bytearray()
+    base = 8 + 2 + 12 * 4 + 4 + 2 + 12 * len(second) + 4
+
+    def entries(fields: dict[int, bytes]) -> bytes:
+        made = b""
+        for tag, text in fields.items():
+            where = text.ljust(4, b"\0") if len(text) <= 4 else struct.pack(order + "I", base + len(texts))
+            texts.extend(text if len(text) > 4 else b"")
+            made += struct.pack(order + "HHI", tag, 2, len(text)) + where
+        return made
+
+    exif_at = 8 + 2 + 12 * 4 + 4
+    head = (b"MM\0*" if big else b"II*\0") + struct.pack(order + "I", 8)
+    gps = struct.pack(order + "HHII", 0x8825, 4, 1, 8)
+    pointer = struct.pack(order + "HHII", 0x8769, 4, 1, exif_at)
+    body = struct.pack(order + "H", 4) + entries(first) + pointer + gps + bytes(4)
+    body += struct.pack(order + "H", len(second)) + entries(second) + bytes(4)
+    return head + body + bytes(texts)
+
+
+def box(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body) + 8) + name + body
+
+
+def heif(block: bytes) -> bytes:
+    """A HEIF file that holds nothing but its Exif item (ISO/IEC 23008-12 A.2.1)."""
+    item = bytes(4) + block
+    entry = box(b"infe", b"\2\0\0\0" + struct.pack(">HH", 7, 0) + b"Exif\0")
+    infos = box(b"iinf", bytes(4) + struct.pack(">H", 1) + entry)
+
+    def meta(at: int) -> bytes:
+        places = bytes(4) + b"\x44\x00" + struct.pack(">HHHHII", 1, 7, 0, 1, at, len(item))
+        return box(b"meta", bytes(4) + infos + box(b"iloc", places))
+
+    kind = box(b"ftyp", b"heic" + bytes(4))
+    return kind + meta(len(kind) + len(meta(0)) + 8) + box(b"mdat", item)
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + bytes(4)
+
+
+PLAIN_PNG = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", bytes(13)) + chunk(b"IDAT", bytes(70_000))
+WEBP = (
+    b"WEBP" + b"VP8 " + struct.pack("<I", 4) + bytes(4) + b"EXIF" + struct.pack("<I", len(tiff_block())) + tiff_block()
+)
+PHOTOS = {
+    "jpeg": b"\xff\xd8\xff\xe1\0\0Exif\0\0" + tiff_block() + b"\xff\xd9",
+    "png": PLAIN_PNG + chunk(b"eXIf", tiff_block(big=True)) + chunk(b"IEND", b"")[:-4] + b"\xaeB`\x82",
+    "heif": heif(tiff_block()),
+    "tiff": tiff_block(big=True) + bytes(9000),
+    "webp": b"RIFF" + struct.pack("<I", len(WEBP)) + WEBP,
+}
+
+
+@pytest.mark.parametrize("form", PHOTOS)
+def test_a_photo_says_when_and_by_what_it_was_taken(tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"photo.{form}"
+    path.write_bytes(PHOTOS[form])
+
+    found = facts(path)
+
+    assert (found.media, found.container, kinds(found)) == ("photo", form, ["not_testable"])
+    assert [(clock.at, clock.error_ms) for clock in found.clocks] == [(1_795_507_200_250, 10)]
+    assert found.device == "NIKON CORPORATION NIKON D750 no. 6012345"
+
+
+@pytest.mark.parametrize(
+    ("make", "model", "device"),
+    [("Apple", "iPhone 15", "Apple iPhone 15"), ("Canon", "Canon EOS", "Canon EOS"), ("", "A\x01B  C", "A B C")],
+)
+def test_a_device_is_named_once(make: str, model: str, device: str) -> None:
+    assert media_photo.device(make, model) == device
+
+
+@pytest.mark.parametrize("form", ["webp", "bmp", "png"])
+def test_a_photo_shorter_than_it_says_is_truncated(tmp_path: Path, form: str) -> None:
+    bitmap = b"BM" + struct.pack("<IIII", 5000, 0, 54, 40) + bytes(4982)
+    whole, half = tmp_path / "whole", tmp_path / "half"
+    whole.write_bytes({**PHOTOS, "bmp": bitmap}[form])
+    clips.cut(whole, half, whole.stat().st_size // 2)
+
+    assert (facts(whole).container, kinds(facts(whole))) == (form, ["not_testable"])
+    assert kinds(facts(half)) == ["not_testable", "truncated"]
+
+
+@pytest.mark.parametrize("form", PHOTOS)
+def test_damage_in_a_photo_is_survived(tmp_path: Path, form: str) -> None:
+    chance = random.Random(form)
+    path = tmp_path / "photo"
+    for _ in range(150):
+        data = bytearray(PHOTOS[form][:1200])
+        for _ in range(chance.randrange(1, 12)):
+            data[chance.randrange(12, len(data))] = chance.randrange(256)
+        path.write_bytes(data)
+
+        assert facts(path).media == "photo"
+
+
+def test_a_films_device_is_read_where_it_says_one(films: Path, tmp_path: Path) -> None:
+    said = clips.remux(
+        films / "film.mp4", tmp_path / "said.mov", "-metadata", "make=Hikvision", "-metadata", "model=DS-2CD"
+    )
+
+    assert (facts(said).device, facts(films / "film.mp4").device) == ("Hikvision DS-2CD", "")
+
+
+def test_the_date_in_a_matroska_file_is_a_clock(films: Path, tmp_path: Path) -> None:
+    dated = clips.remux(films / "film.mkv", tmp_path / "dated.mkv", "-metadata", "creation_time=2026-11-24T08:00:00Z")
+
+    assert [(clock.at, clock.origin) for clock in facts(dated).clocks] == [(1_795_507_200_000, "container")]

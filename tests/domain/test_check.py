@@ -189,3 +189,17 @@ def test_the_gravest_are_shown_in_their_order() -> None:
 
     assert [item.level for item in shown] == ["interruption", "interruption"]
     assert [item for item in found if item in shown] == shown
+
+
+@pytest.mark.parametrize(
+    ("items", "said"),
+    [
+        ([probed(0)], True),
+        ([probed(0), probed(1)], False),
+        ([probed(0), probed(1, claimed_start=claimed(T0 + 10_000, 2000, "file_system"))], True),
+        ([photo(0)], False),
+    ],
+    ids=["one name", "two names", "a name and a date", "a photo"],
+)
+def test_stamps_that_no_second_clock_confirms_are_said_to_be_so(items: list[SegmentProbed], said: bool) -> None:
+    assert (Untested("uncorroborated") in checked(*items).not_tested) == said

@@ -165,7 +165,7 @@ def test_headers_are_optional(headers: Headers) -> None:
 def test_bytes_are_the_same_wherever_they_are_made() -> None:
     digest = hashlib.sha256(codec.encode(mtxi(3))).hexdigest()
 
-    assert digest == "31e25eaa94766a48540a11b94e9e8b4a24e929a5d152b6c9b9399c76419bc35b"
+    assert digest == "f332f78be81114a6112006420e31b550a71e4f8f5f8e54016f2212f7685b3cdc"
 
 
 def test_headers_say_who_what_and_which() -> None:
