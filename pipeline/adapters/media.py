@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
-from pipeline.adapters import media_av, media_bmff, media_mp4, media_photo, media_riff, media_ts
+from pipeline.adapters import media_av, media_bmff, media_mp4, media_photo, media_riff, media_sound, media_ts
 from pipeline.adapters.media_bmff import Joined
 from pipeline.domain.errors import MediaUnreadable
 from pipeline.domain.findings import Finding
@@ -109,7 +109,8 @@ def _read(path: Path, file: BinaryIO, head: bytes, size_bytes: int, apart: _Apar
     if frame is not None:
         return media_ts.read(path, frame)
     reading = media_av.read(path)
-    return _truncated(reading, media_riff.truncation(file, head, size_bytes))
+    lost = media_riff.truncation(file, head, size_bytes) or media_sound.truncation(file, head, size_bytes, reading)
+    return _truncated(reading, lost)
 
 
 def _read_bmff(path: Path, file: BinaryIO, size_bytes: int, apart: _Apart) -> FileReading:

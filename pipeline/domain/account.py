@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
 from pipeline.domain.dates import doubled, said, settled
@@ -43,6 +43,7 @@ _HOUR: Final = 3600 * 1000 * TICKS_PER_MS
 _QUARTER: Final = _HOUR // 4
 """Summer time begins and ends by an hour; at which instant of UTC depends on the zone, which is whole quarters of an hour."""
 _SHOWN_RANGES: Final = 5
+_SHOWN_PARTS: Final = 16
 _ADVANCES: Final = "a wall clock that only advances"
 
 
@@ -396,16 +397,34 @@ def _partial(clock: _Clock, tolerance: Tolerance) -> Iterator[Finding]:
     slack = tolerance.across_files_ms * TICKS_PER_MS
     streams = clock.epoch.streams
     for index, (name, spans) in enumerate(sorted(streams.items(), key=lambda item: item[0], reverse=True)):
-        for before, after in itertools.pairwise(spans):
-            for other, theirs in streams.items():
-                for span in theirs if other != name else ():
-                    lo, hi = max(before.hi, span.lo), min(after.lo, span.hi)
-                    if hi - lo > slack:
-                        at = clock.wall(lo)
-                        yield _finding(
-                            "partial_gap", "degradation", "media_clock", f"{name} and {other}", f"{other} alone",
-                            at, at + hi - lo, stream=index,
-                        )  # fmt: skip
+        for other, theirs in streams.items():
+            alone = [
+                (max(before.hi, span.lo), min(after.lo, span.hi))
+                for before, after in itertools.pairwise(spans)
+                for span in (theirs if other != name else ())
+            ]
+            yield from _alone(clock, [(lo, hi) for lo, hi in alone if hi - lo > slack], name, other, index)
+
+
+def _alone(clock: _Clock, parts: Sequence[tuple[int, int]], name: str, other: str, index: int) -> Iterator[Finding]:
+    """Where *other* runs without *name*: one by one, or as a sum where it is so in file after file."""
+    if len(parts) > _SHOWN_PARTS:
+        lost = sum(hi - lo for lo, hi in parts)
+        found = f"{other} alone in {len(parts)} places, {_seconds(lost)} in all"
+        lo, hi = clock.wall(parts[0][0]), clock.wall(parts[-1][1])
+        yield replace(
+            _finding(
+                "partial_gap", "degradation", "media_clock", f"{name} and {other}", found, lo, hi, lost, stream=index
+            ),
+            count=len(parts),
+        )
+        return
+    for lo, hi in parts:
+        at = clock.wall(lo)
+        yield _finding(
+            "partial_gap", "degradation", "media_clock", f"{name} and {other}", f"{other} alone",
+            at, at + hi - lo, stream=index,
+        )  # fmt: skip
 
 
 def _overlaps(pieces: Sequence[_Piece], tolerance: Tolerance) -> Iterator[Finding]:

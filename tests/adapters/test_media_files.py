@@ -500,3 +500,60 @@ def test_the_date_in_a_matroska_file_is_a_clock(films: Path, tmp_path: Path) -> 
     dated = clips.remux(films / "film.mkv", tmp_path / "dated.mkv", "-metadata", "creation_time=2026-11-24T08:00:00Z")
 
     assert [(clock.at, clock.origin) for clock in facts(dated).clocks] == [(1_795_507_200_000, "container")]
+
+
+# Sound.
+
+SOUND = {
+    "m4a": ("aac", "m4a"),
+    "aac": ("aac", "aac"),
+    "mp3": ("libmp3lame", "mp3"),
+    "wav": ("pcm_s16le", "wav"),
+    "ogg": ("libvorbis", "ogg"),
+    "opus": ("libopus", "opus"),
+    "flac": ("flac", "flac"),
+    "mka": ("libopus", "mka"),
+}
+
+
+def sound(form: str, path: Path) -> Path:
+    if form == "amr":  # nobody here encodes it: a header and frames of 12.2 kbit/s
+        path.write_bytes(b"#!AMR\n" + (b"\x3c" + bytes(31)) * 400)
+        return path
+    codec, suffix = SOUND[form]
+    clips.ffmpeg(
+        *clips.TONE,
+        "-t",
+        "8",
+        "-c:a",
+        codec,
+        "-f",
+        {"m4a": "ipod", "mka": "matroska", "aac": "adts"}.get(suffix, suffix),
+        str(path),
+    )
+    return path
+
+
+@pytest.mark.parametrize("form", [*SOUND, "amr"])
+def test_whole_sound_has_nothing_worse_than_a_note(tmp_path: Path, form: str) -> None:
+    found = facts(sound(form, tmp_path / "sound"))
+
+    assert (found.media, serious(found)) == ("timed", [])
+    assert kinds(found) == (["not_testable"] if form in ("aac", "mp3", "wav", "amr") else [])
+
+
+@pytest.mark.parametrize("form", ["m4a", "ogg", "opus", "mka"])
+def test_a_hole_in_sound_is_found_where_times_are_stored(tmp_path: Path, form: str) -> None:
+    whole = sound(form, tmp_path / f"whole.{form}")
+    holed = clips.without(whole, tmp_path / f"holed.{form}", 3, 5)
+
+    assert the(facts(holed), "gap").size_ms == pytest.approx(2000, abs=50)
+
+
+@pytest.mark.parametrize("form", ["mp3", "wav", "ogg", "opus", "flac", "mka"])
+@pytest.mark.parametrize("percent", [40, 80, 97])
+def test_sound_without_its_end_is_truncated(tmp_path: Path, form: str, percent: int) -> None:
+    whole = sound(form, tmp_path / f"whole.{form}")
+    cut = clips.cut(whole, tmp_path / f"cut.{form}", whole.stat().st_size * percent // 100)
+
+    assert the(facts(cut), "truncated").level in ("degradation", "interruption")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.domain.account import Account, account, extent, in_order, ranges
 from pipeline.domain.media import MPEG_TS_WRAP
@@ -307,6 +311,76 @@ def test_a_stream_missing_while_another_runs_is_a_partial_gap() -> None:
     assert found.findings[0].size_ms == 10_000
 
 
+def test_sound_that_ends_early_in_every_file_of_a_series_is_a_partial_gap_in_each() -> None:
+    """One file alone shows uneven ends; before a file that starts on time it is loss."""
+    start = [PTS0 + number * LENGTH for number in range(6)]
+
+    found = told(*[both(number, video(at), audio(at, SEGMENT_MS - 2770)) for number, at in enumerate(start)])
+
+    assert kinds(found) == [("partial_gap", "degradation")] * 5
+    assert {finding.size_ms for finding in found.findings} == {2770}
+
+
+def test_partial_gaps_in_file_after_file_are_one_finding_with_their_sum() -> None:
+    start = [PTS0 + number * LENGTH for number in range(40)]
+
+    found = told(*[both(number, video(at), audio(at, SEGMENT_MS - 2770)) for number, at in enumerate(start)])
+
+    (finding,) = found.findings
+    assert (finding.kind, finding.count, finding.size_ms) == ("partial_gap", 39, 39 * 2770)
+
+
+@pytest.mark.parametrize("off_ms", [-1, 0, 1])
+def test_rounding_of_a_container_is_never_a_gap(off_ms: int) -> None:
+    """Matroska rounds to 1 ms, an edit list moves sound by 0.7 ms."""
+    found = told(*[at(number, number % 2 * off_ms, 0) for number in range(20)])
+
+    assert (gaps(found), kinds(found)) == ([], [])
+
+
+def test_three_files_that_overlap_are_counted_by_their_union() -> None:
+    found = told(at(0, 0, 0), at(1, -6_000, -6_000), at(2, -12_000, -12_000))
+
+    assert [(run.start - T0, run.end - T0) for run in found.runs] == [(0, 18_000)]
+    assert [(finding.kind, finding.size_ms) for finding in found.findings] == [("overlap", 12_000)]
+
+
+def test_another_cut_of_the_same_moment_overlaps_by_a_sound_packet_and_is_nothing() -> None:
+    found = told(at(0, 0, 0), probed(1, facts(video(PTS0 + LENGTH - 3843))))
+
+    assert (gaps(found), kinds(found)) == ([], [])
+
+
+@pytest.mark.parametrize(("late_ms", "holes"), [(0, 0), (30_000, 1)])
+def test_a_missing_number_is_said_with_and_without_a_hole_in_time(late_ms: int, holes: int) -> None:
+    after = at(1, late_ms, late_ms)
+    numbered = replace(after, landed=replace(after.landed, sequence=5))
+
+    found = told(probed(0, sequence=2), numbered)
+
+    assert (len(gaps(found)), kinds(found)) == (holes, [("missing_sequence", "degradation")])
+
+
+def test_a_recorder_whose_clock_says_1970_is_placed_by_nothing() -> None:
+    found = told(*[mp4(number, claimed_start=claimed(number * SEGMENT_MS)) for number in range(3)])
+
+    assert found == Account(runs=(), gaps=(), findings=())
+
+
+def test_a_clock_that_wraps_between_two_files_with_a_missing_one_sizes_the_gap() -> None:
+    first = MPEG_TS_WRAP - LENGTH
+    ends, begins = facts(video(first)), facts(video((first + 2 * LENGTH) % MPEG_TS_WRAP))
+
+    assert gaps(told(probed(0, ends), probed(2, begins))) == [(10_000, 10_000, "media_clock")]
+
+
+@pytest.mark.parametrize(("ticks", "count"), [(44_999, 0), (45_000, 0), (45_001, 1)])
+def test_a_residual_is_judged_to_the_tick(ticks: int, count: int) -> None:
+    found = told(probed(0), probed(1, facts(video(PTS0 + LENGTH + ticks))))
+
+    assert len(gaps(found)) == count
+
+
 def test_a_gap_is_sized_by_the_picture_when_sound_ends_a_little_later() -> None:
     found = told(
         both(0, video(PTS0), audio(PTS0, SEGMENT_MS + 21)),
@@ -423,3 +497,27 @@ def test_findings_without_a_place_come_last() -> None:
 )  # fmt: skip
 def test_ranges_are_short(items: list[tuple[int, int]], text: str) -> None:
     assert ranges(items) == text
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.permutations(range(24)),
+    st.sets(st.integers(1, 22), max_size=6),
+    st.integers(-2000, 2000),
+    st.dictionaries(st.integers(1, 23), st.sampled_from([-30_000, -4_000, 3_000, 10_000, 181_000]), max_size=2),
+    st.integers(0, 24),
+)
+def test_any_order_gives_the_same_account_whatever_the_clocks_do(
+    order: list[int], lost: set[int], ppm: int, moved: dict[int, int], split: int
+) -> None:
+    def file(number: int) -> SegmentProbed:
+        step = sum(size for after, size in moved.items() if number >= after)
+        return named(number, 0, number * 600 * ppm // 1000 + step)
+
+    kept = [number for number in range(24) if number not in lost]
+    straight = timeline(*map(file, kept))
+    mixed = timeline(*(file(number) for number in order if number in kept))
+
+    assert account(mixed, TOLERANCE) == account(straight, TOLERANCE)
+    halves = [number for number in order[split:] + order[:split] if number in kept]
+    assert account(timeline(*map(file, halves)), TOLERANCE) == account(straight, TOLERANCE)
