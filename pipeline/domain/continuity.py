@@ -16,6 +16,7 @@ hole) and decides when each :mod:`recording <pipeline.domain.recording>` ends. T
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple
@@ -184,7 +185,7 @@ def _segment(state: SourceState, probed: SegmentProbed, policy: Policy) -> Step:
 
 def _announce(islands: tuple[Island, ...], number: int, recording: str) -> tuple[Island, ...] | None:
     """*islands* with *number*, or ``None`` if it came before."""
-    index = sum(1 for island in islands if island.first <= number)
+    index = bisect_right(islands, number, key=_first)
     left = islands[index - 1] if index else None
     right = islands[index] if index < len(islands) else None
     if left is not None and number <= left.last:
@@ -198,10 +199,15 @@ def _announce(islands: tuple[Island, ...], number: int, recording: str) -> tuple
     return (*before, new, *after)
 
 
+def _first(island: Island) -> int:
+    return island.first
+
+
 def _hole_before(islands: tuple[Island, ...], number: int) -> Finding | None:
     """The finding if announcements right before *number* are missing, as far as one can know when it arrives."""
-    last = max((island.last for island in islands if island.last < number), default=0)
-    if last + 1 == number or any(island.first > number for island in islands):
+    index = bisect_right(islands, number, key=_first)
+    last = islands[index - 1].last if index else 0
+    if last + 1 >= number or index < len(islands):
         return None
     return _missing_announcements([(last + 1, number - 1)], f"announcement {number}")
 
