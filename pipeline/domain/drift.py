@@ -32,6 +32,7 @@ import itertools
 from bisect import bisect_left
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 MOST_PPM: Final = 500
@@ -142,7 +143,8 @@ class Step(NamedTuple):
     error: int
 
 
-def stretches(ties: Sequence[Tie]) -> tuple[tuple[Stretch, ...], tuple[Step, ...]]:
+@lru_cache(maxsize=512)  # an ended recording's claims are looked at for each of its neighbours
+def stretches(ties: tuple[Tie, ...]) -> tuple[tuple[Stretch, ...], tuple[Step, ...]]:
     """Steady stretches in order, and the steps between them. *ties* are in order of position, at least one."""
     pace = _pace(ties)
     index = None if _steady(ties, pace) else _worst(ties)
