@@ -490,10 +490,10 @@ def test_damage_in_a_photo_is_survived(tmp_path: Path, form: str) -> None:
 
 def test_a_films_device_is_read_where_it_says_one(films: Path, tmp_path: Path) -> None:
     said = clips.remux(
-        films / "film.mp4", tmp_path / "said.mov", "-metadata", "make=Hikvision", "-metadata", "model=DS-2CD"
+        films / "film.mp4", tmp_path / "said.mkv", "-metadata", "make=Hikvision", "-metadata", "model=DS-2CD"
     )
 
-    assert (facts(said).device, facts(films / "film.mp4").device) == ("Hikvision DS-2CD", "")
+    assert (facts(said).device, facts(films / "film.mkv").device) == ("Hikvision DS-2CD", "")
 
 
 def test_the_date_in_a_matroska_file_is_a_clock(films: Path, tmp_path: Path) -> None:
