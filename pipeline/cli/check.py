@@ -92,12 +92,6 @@ def check_(
     results, passed_over = asyncio.run(
         _check_all(found, rules, source_kind, PROFILES[profile], ZoneInfo(zone), jobs, as_json)
     )
-    if as_json:
-        typer.echo(json.dumps(report(results, passed_over, rules), ensure_ascii=False, indent=1))
-    else:
-        console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-        for part in screen(results, passed_over, rules, ZoneInfo(zone), console):
-            console.print(part)
     if page is not None:
         made = check_page.Made(
             at=SystemClock().now(),
@@ -106,7 +100,24 @@ def check_(
             zone=ZoneInfo(zone),
         )
         _write(page, check_page.page(results, passed_over, rules, WORDS[cast(Language, lang)], made))
+    try:
+        if as_json:
+            typer.echo(json.dumps(report(results, passed_over, rules), ensure_ascii=False, indent=1))
+        else:
+            console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+            for part in screen(results, passed_over, rules, ZoneInfo(zone), console):
+                console.print(part)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader (head, less) has seen enough; the verdict is what it is
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise typer.Exit(exit_code(results))
+
+
+class _Console(Console):
+    """One that leaves it to us what becomes of a reader that left; rich would end with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def _write(path: Path, pieces: Iterator[str]) -> None:

@@ -328,3 +328,21 @@ async def test_import_and_pipeline_find_what_check_finds(tmp_path: Path, seconds
         for item in ended.findings
     ]
     assert (len(gaps), {item["kind"] for item in told} >= {"duplicate", "unreadable"}) == (len(ended.gaps), True)
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_reader_that_leaves_early_changes_neither_page_nor_exit_code(
+    tmp_path: Path, seconds: list[Path], form: tuple[str, ...]
+) -> None:
+    folder, page = lay(tmp_path / "hall", seconds, (0, 1, 2, 5)), tmp_path / "page.html"
+    command = [sys.executable, "-m", "pipeline.cli", "check", *form, "--report", str(page), str(folder)]
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as check:
+        assert check.stdout is not None
+        check.stdout.close()
+        assert check.stderr is not None
+        said = check.stderr.read().decode()
+
+    assert check.returncode == 1
+    assert "Traceback" not in said
+    assert page.read_text("utf-8").rstrip().endswith("</html>")
