@@ -43,6 +43,8 @@ _DOCUMENT: Final = re.compile(
     re.ASCII,
 )
 """Key of a document of a revision; whatever else lies in the bucket is none of the archive's own."""
+_PROBED: Final = re.compile(r"worm/[0-9TZ.-]+\.json", re.ASCII)
+"""Key of a report on the store's locks; it says nothing about a recording."""
 _EVERYTHING: Final = Selection()
 
 
@@ -163,7 +165,8 @@ class Verification:
         for listed in self.store.list(self.records, shelf.prefix):
             match = _DOCUMENT.fullmatch(listed.key)
             if match is None:
-                shelf.extra.append(listed.key)
+                if not _PROBED.fullmatch(listed.key):
+                    shelf.extra.append(listed.key)
             elif selection.recording in (None, match[2]):
                 numbers = shelf.recordings.setdefault(match[1], {}).setdefault(match[2], [])
                 if int(match[3]) not in numbers:

@@ -168,6 +168,18 @@ def test_what_a_recording_that_was_taken_away_left_behind_is_told(disc: Path) ->
     assert left.found.startswith("1 objects that no recording names: originals/sha256/")
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("2026-11-24T08-00-00.000Z.json", "pass"), ("notes.json", "not_covered"), ("more/2026.json", "not_covered")],
+)
+def test_reports_on_the_store_s_locks_lie_beside_the_recordings(disc: Path, name: str, told: str) -> None:
+    path = disc / "records" / "worm" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"{}")
+
+    assert [item.result for item in look(disc) if (item.about, item.check) == ("records", "extra")] == [told]
+
+
 def test_every_byte_that_was_read_is_counted(copied: Path) -> None:
     read: list[int] = []
 
