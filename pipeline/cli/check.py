@@ -71,6 +71,12 @@ def check_(
         str, typer.Option("--lang", callback=_language, help=f"The page's language: {', '.join(WORDS)}.")
     ] = "en",
     policy: Annotated[Path | None, typer.Option(help="A policy file, instead of the one shipped.")] = None,
+    tolerance: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=86_400_000, metavar="MS", help="The longest hole not to report, instead of the policy's."
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Files read at the same time.")] = min(
         len(os.sched_getaffinity(0)), _MAX_JOBS
     ),
@@ -83,12 +89,14 @@ def check_(
     Exit codes: 0 every recording continuous; 1 some interruption; 3 only degradations; 4 only what could not be tested or
     read; 2 wrong usage.
     """
+    source_kind = cast(SourceKind, kind)  # the option's own check
     rules = load_policy(policy)
+    if tolerance is not None:
+        rules = rules.tolerating(source_kind, tolerance)
     found = list(groups(paths, each=each, recursive=recursive, zone=ZoneInfo(zone)))
     lying_there = {path for group in found for path in group.paths}
     if page is not None and (why := check_page.refused(page, lying_there)):
         raise typer.BadParameter(why, param_hint="--report")
-    source_kind = cast(SourceKind, kind)  # the option's own check
     results, passed_over = asyncio.run(
         _check_all(found, rules, source_kind, PROFILES[profile], ZoneInfo(zone), jobs, as_json)
     )

@@ -38,6 +38,10 @@ _IMPOSSIBLE: Final = frozenset({"overlap", "clock_step", "timestamp_reset"})
 """What files that one recorder wrote one after the other show only if their dates are not the recorder's."""
 
 
+_SURELY_SHARED_MS: Final = 5000
+"""More than error bars of names and dates can feign: 2 s at either end, and a second of rounding."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRead:
     """One file as it was read: the digest and facts of its bytes, and what its name, place and date claim. ``opaque``: why
@@ -163,6 +167,8 @@ def check(
     ordered = _in_order(files, first, ranks(listings))
     if listings:
         ordered = _told(ordered, files, first, told, listings, policy.tolerance[kind])
+    if doubt := _several_sources(first):
+        ordered[0] = replace(ordered[0], said=(*ordered[0].said, doubt))
     segments, ended, ruling = _fold(ordered, kind, now, policy)
     named = tuple(zip([file.name for file in ordered], segments, strict=True))
     tolerance = policy.tolerance[kind]
@@ -235,13 +241,16 @@ def _opaque(reason: str) -> Finding:
 def _in_order(
     files: Sequence[FileRead], segments: Sequence[JudgedSegment], listed: Mapping[Sha256, int]
 ) -> list[FileRead]:
-    """*files* by their place in time. Numbers, a recorder's or a list's, order those that a wall clock or nothing places."""
+    """*files* by their place in time: those of one identity by its clock, and those that a wall clock or nothing places by
+    their numbers, a recorder's or a list's."""
     pairs = sorted(zip(segments, files, strict=True), key=lambda pair: (pair[0].start is None, pair[0].start or 0))
     numbered: dict[str | None, list[tuple[int, int]]] = {}
     for at, (segment, file) in enumerate(pairs):
         number = file.sequence if file.sequence is not None else listed.get(file.sha256)
         placed = locate(segment.probed)
-        if number is not None and (placed is None or placed.clock == "wall"):
+        if placed is not None and placed.clock.startswith("mtxi:"):
+            numbered.setdefault(placed.clock, []).append((at, placed.at))
+        elif number is not None and (placed is None or placed.clock == "wall"):
             run = f"numbers of {file.run or ''}" if file.sequence is not None else None
             numbered.setdefault(run, []).append((at, number))
     ordered = [file for _, file in pairs]
@@ -266,6 +275,52 @@ def _told(
     for file, finding in remarks(listings, placed, ended.gaps, tolerance):
         said[file] = (*said.get(file, ()), finding)
     return [replace(file, said=said.pop(file.sha256, ())) for file in ordered]
+
+
+def _several_sources(segments: Sequence[JudgedSegment]) -> Finding | None:
+    """The finding that files of two kinds of picture cover the same time: each hides what the other lost."""
+    kinds: dict[str, list[tuple[int, int]]] = {}
+    for segment in segments:
+        pictures = [stream for stream in segment.probed.facts.streams if stream.kind == "video"]
+        if pictures and segment.start is not None and segment.end is not None and not segment.duplicate:
+            kind = f"{pictures[0].codec} {pictures[0].format}".strip()
+            kinds.setdefault(kind, []).append((segment.start, segment.end))
+    spans = {kind: _joined(sorted(places)) for kind, places in kinds.items()}
+    for (one, mine), (other, theirs) in itertools.combinations(sorted(spans.items()), 2):
+        shared = _shared_ms(mine, theirs)
+        if 2 * shared > min(_sum_ms(mine), _sum_ms(theirs)) and shared > _SURELY_SHARED_MS:
+            found = f"{_seconds(shared)} both as {one} and as {other}: check each source in a folder of its own (-r)"
+            # Totals: as with a stream whose loss has no place, the recording is not called continuous.
+            return Finding(
+                kind="not_testable", level="note", evidence="totals", expected="files of one source", found=found
+            )
+    return None
+
+
+def _joined(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for start, end in places:
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _shared_ms(one: Sequence[tuple[int, int]], two: Sequence[tuple[int, int]]) -> int:
+    shared, at = 0, 0
+    for start, end in one:
+        while at < len(two) and two[at][1] <= start:
+            at += 1
+        for lo, hi in itertools.islice(two, at, None):
+            if lo >= end:
+                break
+            shared += min(end, hi) - max(start, lo)
+    return shared
+
+
+def _sum_ms(spans: Sequence[tuple[int, int]]) -> int:
+    return sum(end - start for start, end in spans)
 
 
 def _unsaid(listings: Sequence[Listing]) -> Iterator[Untested]:

@@ -6,9 +6,15 @@ Judging code takes a :class:`Policy` as an argument and has no tolerance of its 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from pipeline.domain.identity import SourceKind
+
+LEAST_IN_FILE_MS: Final = 2
+"""Matroska rounds each stamp to a millisecond, so a distance is off by two."""
+LEAST_ACROSS_FILES_MS: Final = 50
+"""How long a file's last frame lasts is not in it: at 25 frames a second, an interval and the quarter by which it varies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +45,12 @@ class Policy:
     mandatory_fields: tuple[str, ...]
     standing_description_kinds: tuple[SourceKind, ...]
     remembered_closed_recordings: int
+
+    def tolerating(self, kind: SourceKind, ms: int) -> Policy:
+        """This policy with *ms* for holes in and between the files of *kind*, as far as the evidence resolves that, and a
+        version that says so: nobody shall take the number for the bureau's."""
+        inside, across = max(ms, LEAST_IN_FILE_MS), max(ms, LEAST_ACROSS_FILES_MS)
+        tolerance = replace(self.tolerance[kind], in_file_ms=inside, across_files_ms=across)
+        told = f"{inside} ms" if inside == across else f"{inside} ms in files and {across} ms between them"
+        version = f"{self.version}, but with a tolerance of {told}"
+        return replace(self, version=version, tolerance={**self.tolerance, kind: tolerance})

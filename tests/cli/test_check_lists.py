@@ -126,3 +126,14 @@ def test_files_of_a_list_can_be_judged_one_by_one(folder: Path) -> None:
     code, found = checked("--each", folder / "day.m3u8")
 
     assert (code, [item["verdict"] for item in found["recordings"]]) == (0, ["continuous"] * 3)
+
+
+@pytest.mark.parametrize(("ms", "code"), [(900, 1), (1100, 0)])
+def test_a_tolerance_of_ones_own_is_used_and_shown(folder: Path, ms: int, code: int) -> None:
+    (folder / "day2.ts").unlink()
+    (folder / "day.m3u8").unlink()
+
+    found_code, found = checked("--tolerance", str(ms), folder)
+
+    assert found_code == code
+    assert found["policy_version"].endswith(f", but with a tolerance of {ms} ms")

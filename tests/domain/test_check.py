@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -25,7 +28,21 @@ from pipeline.domain.continuity import SourceState
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.recording import RecordingEnded
 from pipeline.domain.time import WallMs
-from tests.builders import T0, claimed, hole, mp4, photo, policy, probed, session_ended, unreadable
+from tests.builders import (
+    T0,
+    claimed,
+    facts,
+    hole,
+    mp4,
+    mtxi,
+    object_ref,
+    photo,
+    policy,
+    probed,
+    session_ended,
+    unreadable,
+    video,
+)  # fmt: skip
 
 NOW = WallMs(T0 + 86_400_000)
 
@@ -90,6 +107,55 @@ def test_files_are_in_the_order_of_their_evidence_not_of_their_names() -> None:
 
     assert [name for name, _ in result.files] == ["b", "d", "a", "c"]
     assert result.verdict == "continuous"
+
+
+def unplaced(number: int, **changes: Any) -> SegmentProbed:
+    return mp4(number, claimed_start=None, **changes)
+
+
+@pytest.mark.parametrize(
+    ("items", "order"),
+    [
+        ([mtxi(2, claimed_start=claimed(T0)), mtxi(0, claimed_start=claimed(T0)), mtxi(1)], "bca"),
+        ([probed(2, sequence=1), probed(0, sequence=2), probed(1, sequence=3)], "bca"),
+        ([mp4(0, sequence=7), mp4(1, sequence=6, claimed_start=claimed(T0)), mp4(2, sequence=8)], "bac"),
+        ([mp4(2), mp4(0), mp4(1)], "bca"),
+        ([unplaced(0, sequence=12), unplaced(1, sequence=9), unplaced(2, sequence=10)], "bca"),
+    ],
+    ids=["identity before claims", "stamps before numbers", "numbers before clocks", "clocks", "numbers alone"],
+)
+def test_stronger_evidence_orders_the_files(items: list[SegmentProbed], order: str) -> None:
+    assert "".join(name for name, _ in checked(*items).files) == order
+
+
+def test_thousands_of_files_in_any_order_take_seconds() -> None:
+    items = [probed(number) for number in range(2_000)]
+    random.Random(4).shuffle(items)
+    files = [read(item, f"{number}") for number, item in enumerate(items)]
+    begun = time.process_time()
+
+    result = check("day", files, [], "cctv", WallMs(T0 + 10 * 86_400_000), policy())
+
+    assert time.process_time() - begun < 10
+    assert result.verdict == "continuous"
+    starts = [segment.start for _, segment in result.files]
+    assert starts == sorted(starts, key=lambda at: at or 0)
+
+
+def other_camera(number: int) -> SegmentProbed:
+    """A file of another size of picture, at the time of file *number* of the first camera, on a clock of its own."""
+    stream = video(number * 900_000 + 77_777_777, format="640x360")
+    return probed(number, facts(stream), object=object_ref(f"other/{number}"))
+
+
+@pytest.mark.parametrize(("theirs", "verdict"), [((0, 1, 2), "not_testable"), ((3, 4), "continuous")])
+def test_two_cameras_in_one_folder_hide_each_others_gaps_and_that_is_said(
+    theirs: tuple[int, ...], verdict: str
+) -> None:
+    result = checked(probed(0), probed(1), probed(2), *map(other_camera, theirs))
+
+    advice = [item.found for item in result.observations if "a folder of its own (-r)" in item.found]
+    assert (result.verdict, len(advice)) == (verdict, 1 if verdict == "not_testable" else 0)
 
 
 def test_a_gap_between_files_names_both_and_one_inside_names_one() -> None:

@@ -33,3 +33,23 @@ def test_wall_clocks_are_trusted_less_than_media_clocks() -> None:
         each.in_file_ms <= each.across_files_ms < each.wall_clock_ms for each in load_policy().tolerance.values()
     )
     assert isinstance(load_policy().tolerance["cctv"], Tolerance)
+
+
+@pytest.mark.parametrize(
+    ("ms", "in_file_ms", "across_files_ms", "told"),
+    [
+        (1, 2, 50, "2 ms in files and 50 ms between them"),
+        (49, 49, 50, "49 ms in files and 50 ms between them"),
+        (50, 50, 50, "50 ms"),
+        (900, 900, 900, "900 ms"),
+    ],
+)
+def test_another_tolerance_is_never_finer_than_the_evidence_and_is_said(
+    ms: int, in_file_ms: int, across_files_ms: int, told: str
+) -> None:
+    changed = policy().tolerating("cctv", ms)
+
+    found = changed.tolerance["cctv"]
+    assert (found.in_file_ms, found.across_files_ms, found.wall_clock_ms) == (in_file_ms, across_files_ms, 2000)
+    assert changed.version == f"test, but with a tolerance of {told}"
+    assert changed.tolerance["body_camera"] == policy().tolerance["body_camera"]
