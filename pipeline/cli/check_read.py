@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from io import FileIO
 from pathlib import Path
@@ -63,12 +63,15 @@ class Reader:
                 return Unread(name, _REASONS.get(exc.errno or 0) or f"cannot be read: {exc.strerror or exc}")
         if examined.digested.sha256 is None or FileStamp.of(examined.digested.found) != candidate.stamp:
             return Unread(name, _CHANGED)
+        facts = examined.facts
+        if init is not None and facts.container == "fmp4":
+            facts = replace(facts, container="cmaf")
         claims = read_claims(path, candidate.stamp.mtime_ns, self.profile, self.zone)
         return FileRead(
             name=name,
             sha256=examined.digested.sha256,
             size_bytes=candidate.stamp.size_bytes,
-            facts=examined.facts,
+            facts=facts,
             start=claims.start,
             sequence=claims.sequence,
             run=claims.run,

@@ -66,7 +66,7 @@ class BandIdentity:
 class MediaFacts:
     """What one pass over the bytes found. ``clocks``: every wall time the file states, each with its origin and error;
     they disagree in real files and all are kept. ``container``: one word (``mpegts``, ``mp4`` for its whole family, ``fmp4``
-    when fragmented, ``matroska``, ``avi``, ``jpeg``...). ``device``: maker, model and serial number as the file states them.
+    when fragmented, ``cmaf`` when another file describes it, ``matroska``, ``avi``...). ``device``: maker, model and serial number as the file states them.
     ``reader``: who read it (``pyav``, ``ts``, ``isobmff``), and why not the reader meant for it."""
 
     media: MediaKind

@@ -22,7 +22,7 @@ from pipeline.domain.identity import RecordingId, SourceId, SourceKind, about_re
 from pipeline.domain.policy import Policy
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.time import WallMs
-from pipeline.domain.timeline import Arrival, Timeline, claim_of, has_stamps, insert, lead_ms
+from pipeline.domain.timeline import RUNNING, Arrival, Timeline, claim_of, has_stamps, insert, lead_ms
 
 Verdict = Literal["continuous", "interrupted", "degraded", "not_testable", "unreadable"]
 
@@ -220,7 +220,7 @@ def _arisen(probed: SegmentProbed, placed: Arrival | None) -> Iterator[Finding]:
         yield Finding(
             kind="gap",
             level="interruption",
-            evidence="media_clock" if probed.facts.container == "mpegts" else "wall_clock",
+            evidence="media_clock" if probed.facts.container in RUNNING else "wall_clock",
             expected="the next file to follow",
             found=f"{placed.gap_ms} ms missing before it so far",
             segment=digest,

@@ -4,7 +4,7 @@ Every position is an integer of 90 kHz ticks, exact for transport streams and wa
 A segment's position comes from the strongest evidence it has:
 
 1. *identity*: the recorder wrote stream id and stream time into the file (``mtxi``). One clock per stream id.
-2. *media clock*: transport streams whose 33-bit stamps run on from file to file. Stamps belong to one clock when the
+2. *media clock*: transport streams, and fragments described apart, whose stamps run on from file to file. Stamps belong to one clock when the
    *offset* (claimed wall start minus stamp, modulo 2**33) agrees within the claims' error bars. A restarted camera has
    another offset, and so another clock, even when its stamps look alike.
 3. *wall clock*: files that start at zero are placed by their claimed start alone, with its error bar.
@@ -37,6 +37,10 @@ from pipeline.domain.time import MAX_WALL_MS, ClaimedTime, WallMs
 TICKS_PER_MS: Final = 90
 MAX_EPOCHS: Final = 16
 """More clocks than this in one recording: its files restart their clock, so only the wall clock is believed."""
+
+RUNNING: Final = ("mpegts", "cmaf")
+"""Containers whose stamps run on from file to file: transport streams, and fragments of one track whose description lies
+apart (``tfdt`` counts on the track's own timeline, ISO/IEC 14496-12 8.8.12). Those have 64 bits; modulo 2**33 they lie on the same circle."""
 
 _PLAUSIBLE_FROM: Final = 946_684_800_000
 """2000-01-01: a recorder whose battery was out says 1970 or 1980; that is no position."""
@@ -176,7 +180,7 @@ def has_stamps(probed: SegmentProbed) -> bool:
 def running_stamp(facts: MediaFacts) -> int | None:
     """The stamp of the first picture (or sample), at 90 kHz, of a file whose stamps run on from file to file."""
     extents = {name: lo for name, lo, _ in _extents(facts.streams)}
-    return extents[reference(extents)] if extents and facts.container == "mpegts" else None
+    return extents[reference(extents)] if extents and facts.container in RUNNING else None
 
 
 def locate(probed: SegmentProbed) -> Placed | None:
@@ -199,7 +203,7 @@ def locate(probed: SegmentProbed) -> Placed | None:
     if probed.facts.identities:
         identity = probed.facts.identities[0]
         clock, at, number = f"mtxi:{identity.stream_id}", identity.dts_ns * 9 // 100_000 + lead, identity.number
-    elif probed.facts.container == "mpegts":
+    elif probed.facts.container in RUNNING:
         clock, at = "ts", wall - (wall - first) % MPEG_TS_WRAP
     dated = claim.origin == "file_system"
     return Placed(clock, at, wall - at, claim.error_ms * TICKS_PER_MS, spread, holes, number, dated)

@@ -137,3 +137,51 @@ def test_a_tolerance_of_ones_own_is_used_and_shown(folder: Path, ms: int, code: 
 
     assert found_code == code
     assert found["policy_version"].endswith(f", but with a tolerance of {ms} ms")
+
+
+@pytest.fixture(scope="module")
+def fragmented(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a recorder of fragments left: an init segment, four fragments of a second, and a list without times."""
+    folder = tmp_path_factory.mktemp("fragmented")
+    hls = ("-f", "hls", "-hls_time", "1", "-hls_list_size", "0", "-hls_segment_type", "fmp4")
+    return film(folder / "day.m3u8", "-an", *X264, *hls, seconds=4).parent
+
+
+def copied(source: Path, target: Path, *names: str) -> Path:
+    target.mkdir()
+    for name in names:
+        (target / name).write_bytes((source / name).read_bytes())
+        os.utime(target / name, (COPIED, COPIED))
+    return target
+
+
+FRAGMENTS = tuple(f"day{number}.m4s" for number in range(4))
+
+
+@pytest.mark.parametrize("beside", [("init.mp4", "day.m3u8"), ("init.mp4",)], ids=["by its list", "the only one"])
+def test_fragments_are_judged_with_the_init_segment_beside_them(
+    fragmented: Path, tmp_path: Path, beside: tuple[str, ...]
+) -> None:
+    whole = copied(fragmented, tmp_path / "whole", *FRAGMENTS, *beside)
+    holed = copied(fragmented, tmp_path / "holed", "day0.m4s", "day3.m4s", *beside)
+
+    code, found = checked(whole)
+    holed_code, holed_found = checked(holed)
+
+    (gap,) = [item for item in holed_found["recordings"][0]["findings"] if item["kind"] == "gap"]
+    assert (code, found["recordings"][0]["verdict"]) == (0, "continuous")
+    assert [(item["name"], "init segment" in item["reason"]) for item in found["passed_over"]] == [("init.mp4", True)]
+    assert {basis["evidence"] for basis in found["recordings"][0]["rests_on"]} == {"media_clock"}
+    assert (holed_code, gap["evidence"], gap["seconds"]) == (1, "media_clock", 2.0)
+
+
+def test_fragments_whose_init_segment_is_not_known_are_not_testable(fragmented: Path, tmp_path: Path) -> None:
+    lone = copied(fragmented, tmp_path / "lone", "day0.m4s")
+    several = copied(fragmented, tmp_path / "several", "day0.m4s", "init.mp4")
+    (several / "init2.mp4").write_bytes((fragmented / "init.mp4").read_bytes())
+
+    results = [checked(folder) for folder in (lone, several)]
+
+    assert [(code, found["recordings"][0]["verdict"]) for code, found in results] == [(4, "not_testable")] * 2
+    for (_, found), reason in zip(results, ("needs its init segment", "several init segments"), strict=True):
+        assert reason in found["recordings"][0]["findings"][0]["detail"]
