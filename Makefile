@@ -10,7 +10,7 @@ BROKERS ?=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status demo test lint check bench render lock test-brokers fresh
+.PHONY: help install up down status demo test lint check bench corpus render lock test-brokers fresh
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -48,6 +48,9 @@ check: lint test  ## exactly what CI runs
 
 bench: up  ## measurements as ratios against a floor in the same run; JSON in bench/results
 	$(LOCAL) $(PY) -m bench
+
+corpus: install  ## what is found and what is invented in recordings broken on purpose, beside common tools
+	$(PY) -m tests.corpus
 
 render: install  ## write the files that are made from data
 	$(PY) docs/render.py

@@ -76,6 +76,8 @@ def _witnessed(reading: FileReading, source: Path | BinaryIO, tolerance: Toleran
         return compare(reading, media_av.read(source), tolerance)
     except MediaUnreadable as exc:
         return (unread(reading, "pyav", str(exc)),)
+    except MemoryError:
+        return (unread(reading, "pyav", "a count in it asks for more memory than a file may have"),)
 
 
 class _Apart:
@@ -105,7 +107,7 @@ class _Apart:
 def _read(path: Path, file: BinaryIO, head: bytes, size_bytes: int, apart: _Apart) -> FileReading:
     if media_bmff.is_bmff(head):
         return _read_bmff(path, file, size_bytes, apart)
-    frame = media_ts.framing(head)
+    frame = None if media_riff.is_known(head) else media_ts.framing(head)
     if frame is not None:
         return media_ts.read(path, frame)
     reading = media_av.read(path)

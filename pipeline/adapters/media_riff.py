@@ -24,6 +24,11 @@ def truncation(file: BinaryIO, head: bytes, size_bytes: int) -> Truncation | Non
     return None
 
 
+def is_known(head: bytes) -> bool:
+    """Whether the file begins as a format does that says so in its first bytes, whatever follows."""
+    return head[:4] in (b"RIFF", _EBML, b"OggS", b"fLaC")
+
+
 def _matroska(file: BinaryIO, size_bytes: int) -> Truncation | None:
     """Walk the elements at the top and, inside the segment, the clusters (RFC 8794 4, RFC 9559 5)."""
     at = 0

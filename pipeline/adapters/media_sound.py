@@ -1,8 +1,8 @@
 """What sound files state of their own length, compared with the file: lost tails show here.
 
 MP3: a first frame that counts the bytes behind it (Xing, Info or VBRI); streams written without one promise nothing. FLAC:
-the samples in all (RFC 9639 8.2), zero where the recorder did not know. Ogg: the last page says that it is the last
-(RFC 3533 6). AAC and AMR promise nothing, and WAV is among RIFF.
+the samples in all (RFC 9639 8.2), zero where the recorder did not know. Ogg: pages are numbered in each stream, and the
+last one says that it is the last (RFC 3533 6). AAC and AMR promise nothing, and WAV is among RIFF.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import BinaryIO, Final
 
 from pipeline.domain.reading import FileReading, Truncation
 
-_LONGEST_PAGE: Final = 65_307
 _VBRI_AT: Final = 36
+_BEGIN_OF_STREAM: Final = 2
 _END_OF_STREAM: Final = 4
 
 
@@ -26,16 +26,24 @@ def truncation(file: BinaryIO, head: bytes, size_bytes: int, reading: FileReadin
 
 
 def _ogg(file: BinaryIO, size_bytes: int) -> Truncation | None:
-    start = max(0, size_bytes - _LONGEST_PAGE)
-    file.seek(start)
-    tail = file.read()
-    page = tail.rfind(b"OggS")
-    body = page + 27 + (tail[page + 26] if 0 <= page < len(tail) - 26 else 0)
-    whole = page >= 0 and body <= len(tail) and body + sum(tail[page + 27 : body]) <= len(tail)
-    if whole and tail[page + 5] & _END_OF_STREAM:
-        return None
-    found = "a page without that mark" if whole else "a page cut short"
-    return Truncation(expected="a last page marked as the end", found=found, byte_offset=start + max(page, 0))
+    """Walk the pages (RFC 3533 6): one after the other, numbered in each stream, the last one marked."""
+    at, marked, numbers = 0, False, dict[bytes, int]()
+    while at < size_bytes:
+        file.seek(at)
+        header = file.read(27 + 255)
+        if header[:4] != b"OggS" or len(header) < 27 or len(header) < 27 + header[26]:
+            return Truncation(expected="page after page", found="something else or a part of one", byte_offset=at)
+        stream, number = header[14:18], int.from_bytes(header[18:22], "little")
+        follows = number == numbers[stream] + 1 if stream in numbers else bool(header[5] & _BEGIN_OF_STREAM)
+        if not follows:
+            expected = f"page {numbers.get(stream, -1) + 1} of its stream"
+            return Truncation(expected=expected, found=f"page {number}", byte_offset=at)
+        numbers[stream], marked = number, bool(header[5] & _END_OF_STREAM)
+        end = at + 27 + header[26] + sum(header[27 : 27 + header[26]])
+        if end > size_bytes:
+            return Truncation(expected="a whole page", found=f"{end - size_bytes} bytes of it missing", byte_offset=at)
+        at = end
+    return None if marked else Truncation(expected="a page marked as the last", found="none")
 
 
 def _flac(head: bytes, reading: FileReading) -> Truncation | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -48,7 +48,7 @@ class File(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Case:
     """``klass`` is the line of the table it counts in. ``notes``: kinds of notes that may stand beside what is expected.
-    ``numbered``: the names' last numbers count the files."""
+    ``also``: what the damage may truly have cost besides. ``numbered``: the names' last numbers count the files."""
 
     name: str
     klass: str
@@ -59,7 +59,7 @@ class Case:
     numbered: bool = False
     reel: str = ""
     form: str = ""
-    remarks: tuple[str, ...] = field(default=())
+    also: frozenset[str] = frozenset()
 
 
 def gap(size_s: Fraction, at_s: Fraction | None, slack_s: Fraction = Fraction(1, 25)) -> Expected:

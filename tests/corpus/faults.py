@@ -164,8 +164,6 @@ def packet_loss(studio: Studio) -> Iterator[Case]:
     for name in ("h264", "h264-b", "h264-pyramid", "mpeg2"):
         whole = file_of(studio[name], "ts")
         for pid, what in ((clips.VIDEO_PID, "picture"), (clips.AUDIO_PID, "sound")):
-            if name == "mpeg2" and what == "sound":
-                continue
             for lost in (1, 5, 15):
                 for at in (40, 200, 300) if pid == clips.VIDEO_PID else (30, 60, 90):
                     data = _packets_out(whole, pid, at, lost)
@@ -175,7 +173,7 @@ def packet_loss(studio: Studio) -> Iterator[Case]:
                         framed = data if stride == 188 else clips.framed(data, stride)
                         yield single(
                             f"{name} {form} {lost} packets of {what} from {at}", "packet loss", framed, form,
-                            (degradation("packet_loss", missing=lost),), reel=name,
+                            (degradation("packet_loss", missing=lost),), reel=name, also=frozenset({"dropped_frames"} if name == "mpeg2" else ()),
                         )  # fmt: skip
 
 
@@ -453,7 +451,7 @@ def garbage(studio: Studio) -> Iterator[Case]:
                 data[at : at + packets * stride] = rng.randbytes(packets * stride).replace(b"\x47", b"\x00")
                 yield single(
                     f"{name} {form} garbage over {packets} packets", "garbage over packets", bytes(data), form,
-                    (Expected(frozenset({"packet_loss"}), "degradation"),), reel=name,
+                    (Expected(frozenset({"packet_loss"}), "degradation"),), reel=name, also=frozenset({"packet_loss", "dropped_frames"}),
                 )  # fmt: skip
 
 
@@ -474,4 +472,5 @@ FAULTS: Final[Sequence[Callable[[Studio], Iterator[Case]]]] = (
     repeated,
     lost_dates,
     holes_in_series,
+    garbage,
 )

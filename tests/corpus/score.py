@@ -90,6 +90,7 @@ def score(case: Case, checked: Checked) -> Score:
             continue
         left.remove(found)
         hits.append(Hit(expected, found, _size_error(expected, found), _place_error(expected, found)))
+    left = [o for o in left if o.kind not in case.also]
     return Score(
         replace(case, files=()),  # gigabytes, together
         checked.verdict,

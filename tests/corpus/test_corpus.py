@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.corpus.score import Score
+from tests.corpus.table import COLUMNS, PAGE, markdown, rows
 
 
 def test_there_are_six_hundred_of_each(faults: list[Score], controls: list[Score]) -> None:
@@ -38,3 +39,8 @@ def test_every_verdict_is_right(faults: list[Score], controls: list[Score]) -> N
     wrong = {score.case.name: score.verdict for score in [*faults, *controls] if not score.right}
 
     assert wrong == {}
+
+
+def test_the_written_table_is_this_runs(faults: list[Score], controls: list[Score]) -> None:
+    """``python -m tests.corpus --write`` renders it."""
+    assert markdown(rows([*faults, *controls]), COLUMNS) in PAGE.read_text("utf-8")
