@@ -7,7 +7,6 @@ compared; arrival times decide nothing:
 |---|---|---|
 | runs on | within error | one run (the same epoch) |
 | runs on | a hole beyond error | hidden loss: time passed that no file shows, and the stamps do not tell |
-| runs on | an hour ahead, on the quarter | clock step: names in local time, and summer time began |
 | runs on | away and back later | clock step: no time is missing where the stamps fit in on both sides |
 | jumps | a hole beyond error | gap, as exact as the wall clock |
 | jumps | within error | timestamp reset: one run, noted |
@@ -40,8 +39,7 @@ from pipeline.domain.timeline import TICKS_PER_MS, Epoch, Span, Timeline, merge,
 GapState = Literal["open", "explained", "unexplained"]
 
 _HOUR: Final = 3600 * 1000 * TICKS_PER_MS
-_QUARTER: Final = _HOUR // 4
-"""Summer time begins and ends by an hour; at which instant of UTC depends on the zone, which is whole quarters of an hour."""
+"""Summer time begins and ends by an hour; names read in the site's own zone do not move with it."""
 _SHOWN_RANGES: Final = 5
 _SHOWN_PARTS: Final = 16
 _ADVANCES: Final = "a wall clock that only advances"
@@ -308,8 +306,7 @@ def _between(
             found.append(_clock_step(*turn, doubt))
         elif step > doubt and runs_on:
             hidden.append(_Missing(previous.hi, piece.lo, error, "wall_clock"))
-            set_ahead = _is_summer_time(step, doubt, previous)
-            found.append((_set_ahead if set_ahead else _hidden_loss)(previous.hi, piece.lo))
+            found.append(_hidden_loss(previous.hi, piece.lo, doubt))
         elif step > doubt:
             missing.append(_Missing(previous.hi, piece.lo, error, "wall_clock"))
         elif step < -doubt and runs_on:
@@ -351,14 +348,6 @@ def _runs_on(previous: _Piece, piece: _Piece, tolerance: Tolerance) -> bool:
     if previous.stamps is None or piece.stamps is None:
         return False
     return abs(unwrap_33(piece.stamps[0] - previous.stamps[1])) <= tolerance.across_files_ms * TICKS_PER_MS
-
-
-def _is_summer_time(step: int, doubt: int, previous: _Piece) -> bool:
-    """Whether names in local time would move so: by an hour, and a full quarter of an hour lies in the last file."""
-    if abs(abs(step) - _HOUR) > doubt:
-        return False
-    file = previous.length // max(previous.files, 1)
-    return (previous.hi + doubt) // _QUARTER > (previous.hi - file - doubt) // _QUARTER
 
 
 def _turned_back(pieces: Sequence[_Piece], early: int, late: int, tolerance: Tolerance) -> tuple[int, int] | None:
@@ -517,8 +506,10 @@ def _formats(timeline: Timeline) -> Iterator[Finding]:
 # Words.
 
 
-def _hidden_loss(lo: int, hi: int) -> Finding:
-    found = f"stamps that run on while the wall clock moved {_seconds(hi - lo)}"
+def _hidden_loss(lo: int, hi: int, doubt: int) -> Finding:
+    # An hour is told as what it may be and stays in doubt: an hour that was cut out looks the same.
+    hour = "; an hour, as when summer time begins" if abs(hi - lo - _HOUR) <= doubt else ""
+    found = f"stamps that run on while the wall clock moved {_seconds(hi - lo)}{hour}"
     return _finding("hidden_loss", "degradation", "wall_clock", "as much media as time", found, lo, hi)
 
 
@@ -526,11 +517,6 @@ def _clock_step(lo: int, hi: int, doubt: int) -> Finding:
     hour = "; an hour, as when summer time ends" if abs(lo - hi - _HOUR) <= doubt else ""
     found = f"a step back by {_seconds(lo - hi)} while stamps run on{hour}"
     return _finding("clock_step", "note", "wall_clock", _ADVANCES, found, hi, lo)
-
-
-def _set_ahead(lo: int, hi: int) -> Finding:
-    found = f"a step ahead by {_seconds(hi - lo)} while stamps run on; an hour, as when summer time begins"
-    return _finding("clock_step", "note", "wall_clock", "a wall clock that runs evenly", found, lo, hi)
 
 
 def _excursion(away: int, lo: int, hi: int) -> Finding:

@@ -163,13 +163,14 @@ def check(
     stamps = {file.sha256: at for file in files if (at := running_stamp(file.facts)) is not None}
     starts = times(listings, stamps)
     files = [_claimed(file, starts, listings) for file in files]
-    first, told, _ = _fold(files, kind, now, policy)
+    folded = first, told, _ = _fold(files, kind, now, policy)
     ordered = _in_order(files, first, ranks(listings))
     if listings:
         ordered = _told(ordered, files, first, told, listings, policy.tolerance[kind])
     if doubt := _several_sources(first):
         ordered[0] = replace(ordered[0], said=(*ordered[0].said, doubt))
-    segments, ended, ruling = _fold(ordered, kind, now, policy)
+    in_order = all(one is other for one, other in zip(ordered, files, strict=True))
+    segments, ended, ruling = folded if in_order else _fold(ordered, kind, now, policy)
     named = tuple(zip([file.name for file in ordered], segments, strict=True))
     tolerance = policy.tolerance[kind]
     return Checked(
