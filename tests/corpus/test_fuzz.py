@@ -10,7 +10,7 @@ import pytest
 from pipeline.adapters.media_pool import MediaPool
 from tests.corpus import fuzz
 
-FILES = 200
+FILES = 1000
 """Of each container on every run; ``python -m tests.corpus fuzz`` reads thousands."""
 
 
