@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import threading
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import structlog
 
@@ -23,6 +24,7 @@ from pipeline.adapters.media_pool import MediaPool
 from pipeline.adapters.objects_s3 import S3Objects, open_client
 from pipeline.adapters.prometheus import Metrics
 from pipeline.adapters.signing import load_signer
+from pipeline.adapters.worm_s3 import look_at_store
 from pipeline.agents import stages
 from pipeline.agents.health import Health
 from pipeline.agents.runner import Runner
@@ -31,12 +33,14 @@ from pipeline.agents.stages import Bench
 from pipeline.agents.transport import build_app
 from pipeline.agents.transport import run_worker as run_app
 from pipeline.domain import deadline
-from pipeline.domain.errors import Misconfigured
+from pipeline.domain.errors import Misconfigured, UnbrokenError
+from pipeline.domain.worm import WormReport
 from pipeline.policy import load_policy
 from pipeline.settings import WORKER_PORTS, Settings
 from pipeline.steps.archive import ArchiveStep
 from pipeline.steps.probe import ProbeStep
 from pipeline.steps.stitch import StitchStep
+from pipeline.steps.worm import StoreTrust
 from pipeline.wire import codec, topics
 
 SOFTWARE: Final = f"unbroken {version('unbroken')}"
@@ -65,7 +69,7 @@ def run_worker(which: str, settings: Settings) -> NoReturn:
     if which == "media":
         _media(runner, bench)
     else:
-        _ledger(runner, bench, metrics)
+        _ledger(runner, bench, metrics, log)
     port = settings.worker_port or WORKER_PORTS[which]
     health = Health(app, runner, port=port, registry=metrics.registry, loop_lag=metrics.loop_lag)
     log.info("worker.started", port=port, policy=policy.version, software=SOFTWARE)
@@ -98,7 +102,7 @@ def _media(runner: Runner, bench: Bench) -> None:
     runner.bind(stages.media_stage(bench, ProbeStep(store, pool, bench.policy, SOFTWARE)))
 
 
-def _ledger(runner: Runner, bench: Bench, metrics: Metrics) -> None:
+def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
     settings, policy, clock = bench.settings, bench.policy, SystemClock()
     store = S3Objects(open_client(settings))
     link_topic = settings.topic(topics.LINK.name)
@@ -110,8 +114,13 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics) -> None:
         software=SOFTWARE,
         policy=policy,
     )
+    trust = StoreTrust(
+        lambda: _try_locks(settings, log), clock, settings.worm_probe_s, lambda heard: _tell(heard, metrics, log)
+    )
+    threading.Thread(target=trust.watch, name="worm-probe", daemon=True).start()
     archive = ArchiveStep(
         store=store,
+        trust=trust,
         clock=clock,
         signer=load_signer(settings.signing_key_file, settings.state),
         policy=policy,
@@ -128,3 +137,24 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics) -> None:
         return sweep()
 
     runner.every(settings.sweep_s, "sweep", look)
+
+
+def _try_locks(settings: Settings, log: Any) -> WormReport:
+    report, kept = look_at_store(settings)
+    if not isinstance(kept, str):
+        log.error("store.report_lost", error=str(kept))
+    return report
+
+
+def _tell(heard: WormReport | Exception, metrics: Metrics, log: Any) -> None:
+    """What became of a try of the store's locks, for logs and metrics."""
+    if isinstance(heard, UnbrokenError):
+        log.warning("store.untried", error=str(heard))
+    elif isinstance(heard, Exception):
+        log.critical("store.untried", exc_info=heard)
+    else:
+        metrics.worm(heard)
+        if heard.wrong:
+            log.critical("store.mistrusted", wrong=[f"{item.name}: {item.found}" for item in heard.wrong])
+        else:
+            log.info("store.trusted", differs=[item.name for item in heard.differing])

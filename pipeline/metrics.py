@@ -101,6 +101,18 @@ LAST_SWEEP: Final = Metric(
     labels=(),
     help="Unix time of the last look at the deadlines.",
 )
+WORM_SUCCESS: Final = Metric(
+    name="worm_probe_success",
+    kind="gauge",
+    labels=(),
+    help="1 when the store kept its locks at the last try; the ledger worker tries.",
+)
+WORM_LAST: Final = Metric(
+    name="worm_probe_last_timestamp_seconds",
+    kind="gauge",
+    labels=(),
+    help="Unix time of the last whole try of the store's locks; 0 before the first.",
+)
 BUILD: Final = Metric(name="build_info", kind="gauge", labels=("version",), help="Always 1; the version that runs.")
 
 CATALOGUE: Final = (
@@ -121,5 +133,7 @@ CATALOGUE: Final = (
     UNARCHIVED,
     TRACKER_READY,
     LAST_SWEEP,
+    WORM_SUCCESS,
+    WORM_LAST,
     BUILD,
 )

@@ -116,6 +116,14 @@ class LinkHistory(Protocol):
         ...
 
 
+class StoreTrust(Protocol):
+    """Whether evidence may go to the store: what this process has seen of its locks."""
+
+    def require(self) -> None:
+        """Return if the store kept its locks when it was last tried; raises ``StoreUntrusted`` saying what is wrong."""
+        ...
+
+
 class Signer(Protocol):
     """Signs receipts."""
 

@@ -48,6 +48,11 @@ class Settings(BaseSettings):
     probe_timeout_s: int = Field(120, ge=1, description="A media file that takes longer to read is judged unreadable.")
     probe_memory_bytes: int = Field(1 << 30, ge=1 << 28, description="Address space a media-reading process may add.")
     sweep_s: int = Field(15, ge=1, description="How often deadlines and idle recordings are looked at.")
+    worm_probe_s: int = Field(
+        21600,
+        ge=60,
+        description="How often the ledger worker tries the store's locks; a pass counts for two such times.",
+    )
     log_format: Literal["json", "console"] = Field("console", description="How log lines look.")
 
     @property
@@ -64,6 +69,11 @@ class Settings(BaseSettings):
     def derived(self) -> str:
         """Bucket of staged and derived objects (no lock)."""
         return f"{self.bucket_prefix}derived"
+
+    @property
+    def worm_probe(self) -> str:
+        """Bucket on which the store's locks are tried (Object Lock, no evidence)."""
+        return f"{self.bucket_prefix}worm-probe"
 
     def topic(self, name: str) -> str:
         """A topic's full name on the broker."""

@@ -13,6 +13,7 @@ from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import LockedObject, RecordingArchived
 from pipeline.domain.chain import ChainState, LinkAppended, step
 from pipeline.domain.continuity import Gap, Judged, JudgedSegment, RecordingEnded, Run
+from pipeline.domain.errors import StoreUntrusted
 from pipeline.domain.playlist import Placed
 from pipeline.domain.probe import MediaFacts, SegmentProbed
 from pipeline.domain.time import WallMs
@@ -20,6 +21,17 @@ from tests.builders import PTS0, RECORDING, SEGMENT_MS, SOURCE, T0, facts, objec
 
 DAY_MS = 24 * 3600 * 1000
 YEAR_MS = 365 * DAY_MS
+
+
+class Trusting:
+    """Trust in a store that nobody tries, for tests of what is done with it; *why* takes it away."""
+
+    def __init__(self) -> None:
+        self.why = ""
+
+    def require(self) -> None:
+        if self.why:
+            raise StoreUntrusted(self.why)
 
 
 def locked(name: str = "segment") -> LockedObject:

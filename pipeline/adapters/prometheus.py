@@ -22,6 +22,7 @@ from pipeline.domain.continuity import GapState, Judged, RecordingEnded
 from pipeline.domain.deadline import Cause, DeadlineChanged, UnitDeadlines
 from pipeline.domain.identity import SourceKind
 from pipeline.domain.time import WallMs
+from pipeline.domain.worm import WormReport
 from pipeline.metrics import Metric
 from pipeline.wire.topics import STATEFUL_STAGES
 
@@ -110,6 +111,11 @@ class Metrics:
             self.inc(names.ARCHIVED, 1, event.source_kind)
         elif isinstance(event, DeadlineChanged):
             self._deadline(event)
+
+    def worm(self, report: WormReport) -> None:
+        """The store's locks were tried."""
+        self.set(names.WORM_SUCCESS, int(not report.wrong))
+        self.set(names.WORM_LAST, report.tried_at / 1000)
 
     def _ended(self, ended: RecordingEnded) -> None:
         self.inc(names.COVERED_SECONDS, ended.covered_ms / 1000, ended.source_kind)

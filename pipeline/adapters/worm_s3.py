@@ -10,23 +10,28 @@ import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from importlib.metadata import version
 from typing import Any, Final, TypeVar, cast
 
 from minio import Minio
-from minio.commonconfig import COMPLIANCE
+from minio.commonconfig import COMPLIANCE, ENABLED, Filter
 from minio.datatypes import Part
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
+from minio.lifecycleconfig import Expiration, LifecycleConfig, NoncurrentVersionExpiration, Rule
 from minio.objectlockconfig import DAYS, ObjectLockConfig
 from minio.retention import Retention
 from minio.versioningconfig import SUSPENDED, VersioningConfig
 
-from pipeline.adapters.objects_s3 import _DIGEST, mapped, open_client, parse_lock_time
+from pipeline.adapters.clock import SystemClock
+from pipeline.adapters.objects_s3 import _DIGEST, mapped, open_client, open_store, parse_lock_time
 from pipeline.domain.archive import LockMode
-from pipeline.domain.errors import ObjectMissing, StoreError
+from pipeline.domain.errors import Misconfigured, ObjectMissing, StoreError, UnbrokenError
 from pipeline.domain.time import WallMs
+from pipeline.domain.worm import WormReport
+from pipeline.policy import load_policy
 from pipeline.settings import Settings
-from pipeline.steps.worm import Locked, Refused
+from pipeline.steps.worm import Locked, Refused, find_left, keep_report, make_report
 
 _GONE: Final = ("NoSuchKey", "NoSuchVersion")
 T = TypeVar("T")
@@ -34,18 +39,51 @@ T = TypeVar("T")
 
 def open_probe_bucket(settings: Settings) -> WormS3:
     """The bucket ``worm-probe`` of this installation, made if need be, expired leftovers of earlier probes taken away."""
-    client, name = open_client(settings), f"{settings.bucket_prefix}worm-probe"
+    client, name = open_client(settings), settings.worm_probe
     with mapped(name):
         if not client.bucket_exists(name):
             client.make_bucket(name, object_lock=True)
             client.set_object_lock_config(name, ObjectLockConfig(COMPLIANCE, 1, DAYS))
-        old = [
-            DeleteObject(str(item.object_name), item.version_id)
-            for item in client.list_objects(name, recursive=True, include_version=True)
-        ]
-        for _ in client.remove_objects(name, old):
+        for _ in client.remove_objects(name, _leftovers(client, name)):
             pass  # each is one whose lock still holds
     return WormS3(client, name)
+
+
+def _leftovers(client: Minio, name: str) -> list[DeleteObject]:
+    """Every version, and the markers on keys that have none left: a marker on a key under a lifecycle rule shows that the
+    rule acted."""
+    listed = list(client.list_objects(name, recursive=True, include_version=True))
+    kept = {item.object_name for item in listed if not item.is_delete_marker}
+    return [
+        DeleteObject(str(item.object_name), item.version_id)
+        for item in listed
+        if not (item.is_delete_marker and item.object_name in kept)
+    ]
+
+
+def look_at_store(settings: Settings) -> tuple[WormReport, str | UnbrokenError]:
+    """Try the installation's store and keep the report; returns the report, and its key or why it could not be kept.
+
+    Raises what the store raises while it does not answer.
+    """
+    clock, store = SystemClock(), open_store(settings)
+    try:
+        earlier = find_left(store, settings.records, clock.now())
+    except Misconfigured:
+        earlier = None  # no bucket of records yet: nothing was left either
+    report = make_report(
+        open_probe_bucket(settings),
+        clock,
+        store=settings.store_url,
+        software=f"unbroken {version('unbroken')}",
+        earlier=earlier,
+    )
+    try:
+        return report, keep_report(
+            store, settings.records, report, load_policy(settings.policy).provisional_retention_s
+        )
+    except (StoreError, Misconfigured) as exc:
+        return report, exc
 
 
 class WormS3:
@@ -90,14 +128,25 @@ class WormS3:
         change = self._client.enable_object_legal_hold if on else self._client.disable_object_legal_hold
         self._asked(key, lambda: change(self._name, key, version_id=version))
 
+    def expire(self, prefix: str) -> None:
+        rule = Rule(
+            ENABLED,
+            rule_filter=Filter(prefix=prefix),
+            rule_id="probe",
+            expiration=Expiration(days=1),
+            noncurrent_version_expiration=NoncurrentVersionExpiration(noncurrent_days=1),
+        )
+        self._asked("", lambda: self._client.set_bucket_lifecycle(self._name, LifecycleConfig([rule])))
+
     def suspend_versions(self) -> None:
         self._asked("", lambda: self._client.set_bucket_versioning(self._name, VersioningConfig(SUSPENDED)))
 
     def delete_bucket(self) -> None:
         self._asked("", lambda: self._request("DELETE", None, {"x-minio-force-delete": "true"}, None))
 
-    def read(self, key: str, version: str) -> bytes:
-        response = self._asked(key, lambda: self._request("GET", key, {}, None, {"versionId": version}))
+    def read(self, key: str, version: str | None) -> bytes:
+        query = {"versionId": version} if version else {}
+        response = self._asked(key, lambda: self._request("GET", key, {}, None, query))
         return cast(bytes, response.data)
 
     def locked(self, key: str, version: str) -> Locked:
@@ -126,14 +175,14 @@ class WormS3:
         )
 
     def _asked(self, key: str, ask: Callable[[], T]) -> T:
-        """The answer; a no (4xx) as :class:`Refused`, everything else as the store's errors."""
+        """The answer; a no (4xx, and 501 from a server that lacks what was asked for) as :class:`Refused`, everything else as the store's errors."""
         with mapped(f"{self._name}/{key}"):
             try:
                 return ask()
             except S3Error as exc:
                 if exc.code in _GONE:
                     raise ObjectMissing(f"the store does not hold this version: {exc.code}") from exc
-                if 400 <= exc.response.status < 500:
+                if 400 <= exc.response.status < 500 or exc.response.status == 501:
                     raise Refused(exc.code or f"HTTP {exc.response.status}") from exc
                 raise
 

@@ -1,4 +1,7 @@
-"""``unbroken doctor``: each prerequisite and service, whether it is in order, and what to do if not."""
+"""``unbroken doctor``: each prerequisite and service, whether it is in order, and what to do if not.
+
+``unbroken doctor worm`` tries what the store's Object Lock really does, and keeps the result among the records.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +34,19 @@ class Checkup:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the ``doctor`` command."""
-    app.command("doctor")(doctor)
+    """Add the ``doctor`` group."""
+    group = typer.Typer(invoke_without_command=True)
+    group.callback()(doctor)
+    group.command("worm")(worm)
+    app.add_typer(group, name="doctor")
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False) -> None:
+def doctor(
+    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False
+) -> None:
     """Look at everything the product needs; exit 1 if something is not in order."""
+    if context.invoked_subcommand:
+        return
     checkups = examine(Settings())
     if as_json:
         typer.echo(json.dumps([asdict(checkup) for checkup in checkups], indent=2, ensure_ascii=False))
@@ -48,6 +58,26 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="The same as JSO
                 table.add_row("", "", f"do: {checkup.remedy}")
         Console().print(table)
     if not all(checkup.ok for checkup in checkups):
+        raise typer.Exit(1)
+
+
+def worm(as_json: Annotated[bool, typer.Option("--json", help="The report as it is kept.")] = False) -> None:
+    """Try what this server's Object Lock really does, on a bucket of its own; exit 1 if evidence must not go there."""
+    from pipeline.adapters.worm_s3 import look_at_store
+    from pipeline.domain.worm import report_document
+
+    settings = Settings()
+    report, kept = look_at_store(settings)
+    if as_json:
+        typer.echo(report_document(report).decode())
+    else:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for item in report.tried:
+            word = "later" if item.ok is None else "ok" if item.ok else "[red]WRONG[/red]" if item.must else "differs"
+            table.add_row(word, item.name, item.found)
+        Console().print(table)
+        typer.echo(f"kept as {settings.records}/{kept}" if isinstance(kept, str) else f"not kept: {kept}")
+    if report.wrong:
         raise typer.Exit(1)
 
 

@@ -1,9 +1,7 @@
-"""``unbroken store apply|check|list|tidy|probe``: the buckets and their locks."""
+"""``unbroken store apply|check|list|tidy``: the buckets and their locks."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -18,7 +16,7 @@ from pipeline.settings import Settings
 def register(app: typer.Typer) -> None:
     """Add the ``store`` group."""
     group = typer.Typer(help="The object store: its buckets, their locks, what they hold.", no_args_is_help=True)
-    for command in (apply, check, tidy, probe):
+    for command in (apply, check, tidy):
         group.command(command.__name__)(command)
     group.command("list")(show)
     app.add_typer(group, name="store")
@@ -58,24 +56,3 @@ def tidy() -> None:
     settings = Settings()
     aborted = open_store(settings).abort_stale_uploads(settings.originals, SystemClock().now())
     typer.echo(f"unfinished uploads given up: {aborted}")
-
-
-def probe(as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False) -> None:
-    """Try what this server's Object Lock really does, on a bucket of its own; exit 1 if evidence must not go there."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from pipeline.adapters.worm_s3 import open_probe_bucket
-    from pipeline.steps.worm import probe as tried
-
-    found = list(tried(open_probe_bucket(Settings()), SystemClock()))
-    if as_json:
-        typer.echo(json.dumps([asdict(item) for item in found], indent=2, ensure_ascii=False))
-    else:
-        table = Table(box=None, pad_edge=False, show_header=False)
-        for item in found:
-            word = "ok" if item.ok else "[red]WRONG[/red]" if item.must else "differs"
-            table.add_row(word, item.name, item.found)
-        Console().print(table)
-    if any(item.must and not item.ok for item in found):
-        raise typer.Exit(1)

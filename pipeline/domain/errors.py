@@ -41,6 +41,12 @@ class NotLocked(StoreError):
     """The store accepted an object and does not lock it. Nothing is archived there until it passes the lock check."""
 
 
+class StoreUntrusted(StoreError):
+    """This process has not seen the store keep its locks. Nothing is archived there; run `unbroken doctor worm`."""
+
+    retryable = True
+
+
 class AccessRefused(StoreError):
     """The store knows us and says no. Check the keys and policy; waiting may help once they are mended."""
 

@@ -2,7 +2,8 @@
 
 The order makes it repeatable after a crash at any line: documents (deterministic bytes under deterministic keys), then
 the look at every original, then the receipt. A receipt that already stands is returned as it is. What the store does not
-report as locked in mode COMPLIANCE for long enough is not archived: the step fails loudly and writes no receipt.
+report as locked in mode COMPLIANCE for long enough is not archived: the step fails loudly and writes no receipt. A store
+whose locks this process has not seen to hold gets nothing at all: the input waits.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from pipeline.domain.landing import ObjectRef
 from pipeline.domain.policy import Policy
 from pipeline.domain.stitch import Document, RecordingStitched
 from pipeline.domain.time import WallMs, to_rfc3339
-from pipeline.ports import Clock, ObjectStat, ObjectStore, Signer
+from pipeline.ports import Clock, ObjectStat, ObjectStore, Signer, StoreTrust
 from pipeline.wire import codec, topics
 
 LOOKS_AT_ONCE: Final = 8
@@ -54,6 +55,7 @@ class ArchiveStep:
     """*records* and *derived* are bucket names. One instance per worker; calls may run side by side."""
 
     store: ObjectStore
+    trust: StoreTrust
     clock: Clock
     signer: Signer
     policy: Policy
@@ -63,11 +65,12 @@ class ArchiveStep:
     async def step(
         self, state: ArchiveState, received: ReceivedStitched
     ) -> tuple[ArchiveState, tuple[RecordingArchived, ...]]:
-        """Archive one revision. Raises :class:`NotLocked`, :class:`ObjectDiffers`, :class:`ObjectMissing` and what the
-        store raises while it does not answer."""
+        """Archive one revision. Raises :class:`StoreUntrusted`, :class:`NotLocked`, :class:`ObjectDiffers`,
+        :class:`ObjectMissing` and what the store raises while it does not answer."""
         stitched = received.event
         if is_repeat(state, stitched):
             return state, ()
+        self.trust.require()
         archived = await asyncio.to_thread(self._archive, stitched)
         return remember(state, stitched), (archived,)
 

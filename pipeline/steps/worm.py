@@ -7,10 +7,14 @@ attempted, everything it must let live is read back, and the rest, in which good
 2. What the put protocol rests on is a must. What it does without (locks on multi-part requests, conditional puts,
    checksum headers) is a difference.
 3. Locks of the probe are short; what they leave behind is taken away by a later probe.
+4. A lifecycle rule acts after days, so each report leaves a locked version under one, and a later report looks for it.
+5. The probe needs the right to delete in its own bucket: where keys may not, their refusal would prove nothing of locks.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -19,9 +23,11 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from pipeline.domain.archive import LockMode
-from pipeline.domain.errors import ObjectMissing, StoreError
+from pipeline.domain.errors import ObjectMissing, StoreError, StoreUntrusted
+from pipeline.domain.identity import Sha256
 from pipeline.domain.time import WallMs
-from pipeline.ports import Clock
+from pipeline.domain.worm import Left, Tried, WormReport, mistrust, report_document, report_key
+from pipeline.ports import Clock, ObjectStore
 
 LOCK_S: Final = 120
 SOON_S: Final = 2
@@ -30,7 +36,16 @@ CLOCK_MS: Final = 2000
 """The store's clock decides when a lock ends; HTTP tells it in whole seconds."""
 DAY_MS: Final = 86_400_000
 LONGER_MS: Final = 60_000
+LEFT_PREFIX: Final = "expiring/"
+"""Keys under it expire by lifecycle rule after a day, versions below another a day later."""
+LEFT_DAYS: Final = range(4, 8)
+"""How many days ago a version was left that is looked for: a rule of two days acts at midnight, or once a day. The lock
+on it outlasts them."""
+AGAIN_S: Final = 30
+"""A store that failed or could not be asked is tried again so soon."""
 _PUT: Final = "locked by the put itself"
+_LEFT: Final = "old version after a lifecycle rule expired it"
+_DATA: Final = b"kept under lock"
 
 
 class Refused(StoreError):
@@ -60,28 +75,95 @@ class ProbeBucket(Protocol):
     def delete(self, key: str, version: str | None, *, bypass: bool = False, batch: bool = False) -> None: ...
     def retain(self, key: str, version: str, mode: LockMode, until: WallMs) -> None: ...
     def hold(self, key: str, version: str, on: bool) -> None: ...
+    def expire(self, prefix: str) -> None:
+        """Lifecycle: a key under *prefix* expires after a day, a version below another a day later."""
+        ...
+
     def suspend_versions(self) -> None: ...
     def delete_bucket(self) -> None: ...
-    def read(self, key: str, version: str) -> bytes: ...
+    def read(self, key: str, version: str | None) -> bytes: ...
     def locked(self, key: str, version: str) -> Locked: ...
     def now(self) -> WallMs:
         """What the server's clock says."""
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """One thing tried. A *must* that is not *ok* means: no evidence on this server."""
+class StoreTrust:
+    """:class:`pipeline.ports.StoreTrust` by trying: *look* makes a report; *heard* gets each one, and each error in its place."""
 
-    name: str
-    must: bool
-    ok: bool
-    found: str
+    def __init__(
+        self,
+        look: Callable[[], WormReport],
+        clock: Clock,
+        interval_s: int,
+        heard: Callable[[WormReport | Exception], None],
+    ) -> None:
+        self._look = look
+        self._clock = clock
+        self._interval_s = interval_s
+        self._heard = heard
+        self._last: WormReport | None = None
+
+    def require(self) -> None:
+        if why := mistrust(self._last, self._clock.now(), self._interval_s):
+            raise StoreUntrusted(f"{why}; nothing is archived until `unbroken doctor worm` passes")
+
+    def look(self) -> float:
+        """Try the store now; returns how long to wait before the next time. Raises nothing."""
+        try:
+            self._last = self._look()
+        except Exception as exc:  # what is not ours is a defect: it is heard, and the last pass wears off
+            self._heard(exc)
+            return min(AGAIN_S, self._interval_s)
+        self._heard(self._last)
+        return min(AGAIN_S, self._interval_s) if self._last.wrong else self._interval_s
+
+    def watch(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Try the store for ever; for a thread of its own."""
+        while True:
+            sleep(self.look())
 
 
-def probe(bucket: ProbeBucket, clock: Clock, sleep: Callable[[float], None] = time.sleep) -> Iterator[Tried]:
-    """Try everything, in order; takes a few seconds. Raises what the store raises while it does not answer."""
-    key, data = f"probe-{secrets.token_hex(6)}", b"kept under lock"
+def make_report(
+    bucket: ProbeBucket,
+    clock: Clock,
+    *,
+    store: str,
+    software: str,
+    earlier: Left | None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> WormReport:
+    """Try everything and leave something for a later report. Raises what the store raises while it does not answer."""
+    tried_at = clock.now()
+    tried = tuple(probe(bucket, clock, earlier, sleep))
+    return WormReport(tried_at=tried_at, store=store, software=software, tried=tried, left=_leave(bucket, clock))
+
+
+def keep_report(store: ObjectStore, records: str, report: WormReport, retention_s: int) -> str:
+    """Lock *report* in the bucket *records*, as long as a recording at first; returns its key."""
+    data, key = report_document(report), report_key(report.tried_at)
+    until = WallMs(report.tried_at + retention_s * 1000)
+    store.put_bytes(records, key, data, Sha256(hashlib.sha256(data).hexdigest()), retain_until=until)
+    return key
+
+
+def find_left(store: ObjectStore, records: str, now: WallMs) -> Left | None:
+    """What a report of some days ago left behind, the latest of those old enough; ``None`` if there is none."""
+    for days in LEFT_DAYS:
+        day = report_key(WallMs(now - days * DAY_MS)).partition("T")[0]
+        for found in store.list(records, day):
+            left = json.loads(store.read(records, found.key))["left"]
+            if left is not None:
+                return Left(**left)
+    return None
+
+
+def probe(
+    bucket: ProbeBucket, clock: Clock, earlier: Left | None = None, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[Tried]:
+    """Try everything, in order; takes a few seconds. *earlier*: what a report of some days ago left behind. Raises what
+    the store raises while it does not answer."""
+    key, data = f"probe-{secrets.token_hex(6)}", _DATA
     skew_ms = bucket.now() - clock.now()
     yield Tried(name="clock", must=True, ok=abs(skew_ms) <= CLOCK_MS, found=f"{skew_ms / 1000:+.1f} s from ours")
     until = WallMs((clock.now() // 1000 + LOCK_S) * 1000)
@@ -102,6 +184,7 @@ def probe(bucket: ProbeBucket, clock: Clock, sleep: Callable[[float], None] = ti
     )
     yield from _defaults(bucket, key, clock)
     yield from _hold(bucket, f"{key}-hold", clock, sleep)
+    yield _expired(bucket, earlier)
     yield from _differences(bucket, key, until)
 
 
@@ -153,6 +236,29 @@ def _hold(bucket: ProbeBucket, key: str, clock: Clock, sleep: Callable[[float], 
         yield Tried(name="delete after lock and hold", must=False, ok=True, found="works")
     except (Refused, ObjectMissing) as exc:
         yield Tried(name="delete after lock and hold", must=False, ok=False, found=str(exc))
+
+
+def _leave(bucket: ProbeBucket, clock: Clock) -> Left | None:
+    key = f"{LEFT_PREFIX}{secrets.token_hex(6)}"
+    try:
+        bucket.expire(LEFT_PREFIX)
+        return Left(key=key, version_id=bucket.put(key, _DATA, WallMs(clock.now() + LEFT_DAYS.stop * DAY_MS)))
+    except Refused:
+        return None  # no lifecycle here, or no locks, which is told elsewhere
+
+
+def _expired(bucket: ProbeBucket, earlier: Left | None) -> Tried:
+    """The version left behind is still there. A rule that was not seen to act has proved nothing."""
+    if earlier is None:
+        return Tried(name=_LEFT, must=True, ok=None, found=f"none is {LEFT_DAYS.start} days old")
+    there = _alive(_LEFT, bucket, earlier.key, earlier.version_id, _DATA, lambda: None)
+    if not there.ok:
+        return there
+    try:
+        bucket.read(earlier.key, None)
+    except (ObjectMissing, Refused):
+        return Tried(name=_LEFT, must=True, ok=True, found="its bytes, under the rule's marker")
+    return Tried(name=_LEFT, must=True, ok=None, found="its bytes; the rule has not acted")
 
 
 def _differences(bucket: ProbeBucket, key: str, until: WallMs) -> Iterator[Tried]:

@@ -16,6 +16,7 @@ from pipeline.domain.continuity import Judged
 from pipeline.domain.deadline import Cause, DeadlineChanged, DeadlineState, UnitDeadlines
 from pipeline.domain.identity import SourceKind
 from pipeline.domain.time import WallMs
+from pipeline.domain.worm import Tried, WormReport
 from tests.builders import RECORDING, SOURCE, T0
 from tests.builders_archive import archived, ended, gap
 
@@ -181,3 +182,14 @@ def test_the_series_stay_few() -> None:
             metrics.deadlines([item], T0, ready=True)
 
     assert sum(len(family.samples) for family in metrics.registry.collect()) < 2000
+
+
+@pytest.mark.parametrize(("ok", "success"), [(True, 1), (None, 1), (False, 0)])
+def test_what_the_store_was_seen_to_do_is_a_gauge_with_its_time(ok: bool | None, success: int) -> None:
+    metrics = Metrics()
+    tried = (Tried(name="a shorter lock", must=True, ok=ok, found=""),)
+
+    metrics.worm(WormReport(tried_at=T0, store="", software="", tried=tried, left=None))
+
+    assert value(metrics, "worm_probe_success") == success
+    assert value(metrics, "worm_probe_last_timestamp_seconds") == T0 / 1000

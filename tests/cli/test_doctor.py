@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from pipeline.cli import build
 from pipeline.cli.doctor import examine
+from pipeline.domain.worm import Tried, WormReport, report_document
 from pipeline.settings import Settings
+from tests.builders import T0
 
 
 def _checkups(tmp_path: Path, **changes: object) -> dict[str, tuple[bool, str, str]]:
@@ -53,3 +57,24 @@ def test_a_receipt_key_that_others_may_read_is_not_in_order(tmp_path: Path, mode
 
     assert not found["receipt key"][0]
     assert "key.pem" in found["receipt key"][1]
+
+
+@pytest.mark.parametrize(("ok", "exit_code", "word"), [(True, 0, "ok"), (None, 0, "later"), (False, 1, "WRONG")])
+def test_doctor_worm_shows_what_was_found_and_fails_for_a_fault(
+    monkeypatch: pytest.MonkeyPatch, ok: bool | None, exit_code: int, word: str
+) -> None:
+    report = WormReport(
+        tried_at=T0,
+        store="https://store",
+        software="unbroken test",
+        tried=(Tried(name="a shorter lock", must=True, ok=ok, found="as found"),),
+        left=None,
+    )
+    monkeypatch.setattr("pipeline.adapters.worm_s3.look_at_store", lambda _settings: (report, "worm/now.json"))
+
+    shown = CliRunner().invoke(build(), ["doctor", "worm"])
+    as_json = CliRunner().invoke(build(), ["doctor", "worm", "--json"])
+
+    assert (shown.exit_code, as_json.exit_code) == (exit_code, exit_code)
+    assert shown.stdout.split() == [word, "a", "shorter", "lock", "as", "found", "kept", "as", "records/worm/now.json"]
+    assert as_json.stdout == report_document(report).decode() + "\n"

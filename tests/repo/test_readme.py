@@ -28,6 +28,8 @@ def _fault(line: str) -> str | None:
     words = shlex.split(line)[1:]
     command = typer.main.get_command(build())
     while isinstance(command, TyperGroup):
+        if command.invoke_without_command and (not words or words[0].startswith("-")):
+            break
         if not words or words[0] not in command.commands:
             return f"no command {words[:1]}"
         command = command.commands[words.pop(0)]

@@ -21,7 +21,7 @@ from pipeline.domain.stitch import Document, RecordingStitched
 from pipeline.domain.time import WallMs
 from pipeline.steps.archive import ArchiveStep
 from tests.builders import SOURCE, T0, explanation, metadata, mp4, policy, session_ended
-from tests.builders_archive import DAY_MS, signer
+from tests.builders_archive import DAY_MS, Trusting, signer
 
 FIRST, SECOND, THIRD = (RecordingId(f"hall-1-{name}") for name in ("a", "b", "c"))
 
@@ -44,7 +44,13 @@ class Archive:
         for name, days in (("originals", 1), ("records", 1), ("derived", None)):
             self.store.make_bucket(name, days)
         self._step = ArchiveStep(
-            store=self.store, clock=Noon(), signer=signer(), policy=policy(), records="records", derived="derived"
+            store=self.store,
+            trust=Trusting(),
+            clock=Noon(),
+            signer=signer(),
+            policy=policy(),
+            records="records",
+            derived="derived",
         )
         self._links: dict[RecordingId, list[LinkAppended]] = {}
         source, chains = SourceState(source_id=SOURCE), ChainState()

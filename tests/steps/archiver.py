@@ -16,7 +16,7 @@ from pipeline.policy import load_policy
 from pipeline.settings import Settings
 from pipeline.steps.archive import ArchiveStep
 from pipeline.wire import codec, topics
-from tests.builders_archive import signer
+from tests.builders_archive import Trusting, signer
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ def archive(settings: Settings, stitched: RecordingStitched) -> RecordingArchive
     """Archive *stitched* with nothing remembered, as a worker does that lost its state."""
     step = ArchiveStep(
         store=S3Objects(open_client(settings)),
+        trust=Trusting(),
         clock=SystemClock(),
         signer=signer(),
         policy=load_policy(settings.policy),

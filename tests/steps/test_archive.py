@@ -16,7 +16,7 @@ from pipeline.adapters.objects_memory import MemoryObjects
 from pipeline.adapters.signing import Ed25519Signer, verify
 from pipeline.domain.archive import ArchiveState, RecordingArchived, receipt_message, record_key
 from pipeline.domain.canonical import canonical, digest
-from pipeline.domain.errors import NotLocked, ObjectDiffers, ObjectMissing, StoreUnavailable
+from pipeline.domain.errors import NotLocked, ObjectDiffers, ObjectMissing, StoreUnavailable, StoreUntrusted
 from pipeline.domain.identity import Sha256
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.stitch import Document, DocumentName, RecordingStitched
@@ -24,7 +24,7 @@ from pipeline.domain.time import WallMs
 from pipeline.ports import ObjectStore
 from pipeline.steps.archive import ArchiveStep
 from tests.builders import RECORDING, SOURCE, T0, policy, sha
-from tests.builders_archive import DAY_MS, YEAR_MS, ended, signer
+from tests.builders_archive import DAY_MS, YEAR_MS, Trusting, ended, signer
 
 POLICY = policy()
 CALLS = ("read", "put_bytes", "stat", "extend_retention")
@@ -63,8 +63,10 @@ class Archive:
         self.store.make_bucket("records", lock_days=1)
         self.store.make_bucket("derived")
         self.signer = key or signer()
+        self.trust = Trusting()
         self.step = ArchiveStep(
             store=self.store,
+            trust=self.trust,
             clock=self.clock,
             signer=self.signer,
             policy=POLICY,
@@ -116,6 +118,20 @@ async def test_documents_and_originals_are_locked_until_the_retention_of_the_rec
         stat = archive.store.stat(item.object.bucket, item.object.key, item.object.version_id)
         assert stat.retain_until == item.retain_until
         assert item.retain_until >= UNTIL
+
+
+async def test_a_store_that_is_not_trusted_gets_nothing_until_it_is() -> None:
+    archive = Archive()
+    archive.trust.why = "a shorter lock: accepted"
+
+    with pytest.raises(StoreUntrusted, match="a shorter lock") as caught:
+        await archive.run()
+
+    assert caught.value.retryable
+    assert list(archive.store.list("records", "")) == []
+    archive.trust.why = ""
+    _, (archived,) = await archive.run()
+    assert archived.recording_id == RECORDING
 
 
 async def test_the_receipt_is_signed_over_what_it_says() -> None:

@@ -31,7 +31,7 @@ from pipeline.domain.stitch import Document, RecordingStitched
 from pipeline.domain.time import WallMs
 from pipeline.steps.archive import ArchiveStep
 from tests.builders import RECORDING, SOURCE, T0, explanation, metadata, photo, policy, probed, session_ended
-from tests.builders_archive import DAY_MS, signer
+from tests.builders_archive import DAY_MS, Trusting, signer
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 REVISION = Path("records", "recordings", SOURCE, RECORDING, "r2")
@@ -113,7 +113,7 @@ class Source:
             ended=account,
         )
         step = ArchiveStep(
-            store=self.store, clock=Noon(), signer=signer(), policy=policy(), records="records", derived="derived"
+            store=self.store, trust=Trusting(), clock=Noon(), signer=signer(), policy=policy(), records="records", derived="derived"
         )
         asyncio.run(step.step(ArchiveState(), Received(event)))
 

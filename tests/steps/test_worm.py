@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
+from infra.native.layout import Layout
+from pipeline.adapters.buckets import apply_buckets
 from pipeline.adapters.clock import SystemClock
-from pipeline.adapters.worm_s3 import open_probe_bucket
+from pipeline.adapters.objects_memory import MemoryObjects
+from pipeline.adapters.objects_s3 import open_store
+from pipeline.adapters.worm_s3 import look_at_store, open_probe_bucket
 from pipeline.domain.archive import LockMode
-from pipeline.domain.errors import ObjectMissing
+from pipeline.domain.errors import Misconfigured, ObjectMissing, StoreUnavailable, StoreUntrusted
 from pipeline.domain.time import WallMs
-from pipeline.steps.worm import DAY_MS, Locked, Refused, Tried, probe
-from tests.adapters.s3 import own_settings
+from pipeline.domain.worm import Left, Tried, WormReport, report_document
+from pipeline.steps.worm import (
+    AGAIN_S,
+    DAY_MS,
+    Locked,
+    Refused,
+    StoreTrust,
+    find_left,
+    keep_report,
+    make_report,
+    probe,
+)
+from tests.adapters.s3 import own_settings, short_policy
 from tests.builders import T0
+
+LIFECYCLE = "old version after a lifecycle rule expired it"
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,8 @@ class Bucket:
     lies: frozenset[str] = frozenset()
     at: int = T0
     kept: dict[tuple[str, str], Version] = field(default_factory=dict)
+    marked: set[str] = field(default_factory=set)
+    rule: str = ""
 
     def now(self) -> WallMs:
         return WallMs(self.at + (5000 if "clock" in self.lies else 0))
@@ -80,6 +103,18 @@ class Bucket:
         self._no("no hold" in self.lies)
         self.kept[key, version] = replace(self._version(key, version), held=on)
 
+    def expire(self, prefix: str) -> None:
+        self._no("no rules" in self.lies)
+        self.rule = prefix
+
+    def midnight(self) -> None:
+        """The rule acts: a marker on each of its keys, versions below it taken away when nothing locks them."""
+        expiring = {place: kept for place, kept in self.kept.items() if self.rule and place[0].startswith(self.rule)}
+        self.marked |= {key for key, _ in expiring}
+        for place, kept in expiring.items():
+            if "lifecycle" in self.lies or (kept.lock.until or 0) <= self.at:
+                del self.kept[place]
+
     def suspend_versions(self) -> None:
         self._no(True, "suspend")
 
@@ -87,7 +122,11 @@ class Bucket:
         self._no(True, "bucket")
         self.kept.clear()
 
-    def read(self, key: str, version: str) -> bytes:
+    def read(self, key: str, version: str | None) -> bytes:
+        if version is None:
+            if key in self.marked:
+                raise ObjectMissing("NoSuchKey")
+            version = max(found for name, found in self.kept if name == key)
         return self._version(key, version).data
 
     def locked(self, key: str, version: str) -> Locked:
@@ -115,18 +154,32 @@ class Clock:
 
 def tried(*lies: str) -> list[Tried]:
     bucket = Bucket(frozenset(lies))
-    return list(probe(bucket, Clock(bucket), bucket.sleep))
+    return list(probe(bucket, Clock(bucket), None, bucket.sleep))
 
 
-def wrong(items: list[Tried], must: bool = True) -> list[str]:
-    return [item.name for item in items if item.must is must and not item.ok]
+def wrong(items: Iterable[Tried], must: bool = True) -> list[str]:
+    return [item.name for item in items if item.must is must and item.ok is False]
+
+
+def report(bucket: Bucket, earlier: Left | None = None) -> WormReport:
+    clock = Clock(bucket)
+    return make_report(bucket, clock, store="memory", software="test", earlier=earlier, sleep=bucket.sleep)
+
+
+def after_lifecycle(bucket: Bucket, *, acts: bool = True) -> Tried:
+    """What a report says of a version that one of four days ago left behind."""
+    left = report(bucket).left
+    bucket.at += 4 * DAY_MS
+    if acts:
+        bucket.midnight()
+    return next(item for item in report(bucket, left).tried if item.name == LIFECYCLE)
 
 
 def test_a_store_that_locks_passes_without_a_difference() -> None:
     items = tried()
 
-    assert [item for item in items if not item.ok] == []
-    assert len(items) == 21
+    assert [item.name for item in items if not item.ok] == [LIFECYCLE]
+    assert len(items) == 22
 
 
 @pytest.mark.parametrize(
@@ -179,12 +232,137 @@ def test_the_store_s_clock_may_be_two_seconds_off(skew_ms: int, ok: bool) -> Non
 
     bucket = Off()
 
-    assert next(probe(bucket, Clock(bucket), bucket.sleep)).ok is ok
+    assert next(probe(bucket, Clock(bucket), None, bucket.sleep)).ok is ok
+
+
+def test_a_locked_version_under_a_lifecycle_rule_is_looked_for_days_later() -> None:
+    assert (after_lifecycle(Bucket()).ok, after_lifecycle(Bucket(frozenset({"lifecycle"}))).ok) == (True, False)
+
+
+def test_a_lifecycle_rule_that_did_not_act_proves_nothing() -> None:
+    assert after_lifecycle(Bucket(), acts=False).ok is None
+
+
+def test_a_server_without_lifecycle_rules_is_not_blamed_for_it() -> None:
+    found = report(Bucket(frozenset({"no rules"})))
+
+    assert (found.left, found.wrong) == (None, ())
+
+
+class TestTrust:
+    """The archive waits until this process has seen the store keep its locks."""
+
+    @pytest.fixture
+    def bucket(self) -> Bucket:
+        return Bucket()
+
+    @pytest.fixture
+    def heard(self) -> list[WormReport | Exception]:
+        return []
+
+    @pytest.fixture
+    def trust(self, bucket: Bucket, heard: list[WormReport | Exception]) -> StoreTrust:
+        def look() -> WormReport:
+            if "silent" in bucket.lies:
+                raise StoreUnavailable("no answer")
+            if "defect" in bucket.lies:
+                raise TypeError("a defect")
+            return report(bucket)
+
+        return StoreTrust(look, Clock(bucket), 3600, heard.append)
+
+    def test_nothing_is_trusted_before_the_first_try(self, trust: StoreTrust) -> None:
+        with pytest.raises(StoreUntrusted, match="not tried yet; nothing is archived until `unbroken doctor worm`"):
+            trust.require()
+
+    def test_a_pass_opens_the_archive_until_the_next_try(self, trust: StoreTrust) -> None:
+        assert trust.look() == 3600
+        trust.require()
+
+    def test_a_fault_closes_it_and_is_looked_at_again_soon(self, trust: StoreTrust, bucket: Bucket) -> None:
+        trust.look()
+        bucket.lies = frozenset({"shorten"})
+
+        assert trust.look() == AGAIN_S
+        with pytest.raises(StoreUntrusted, match="a shorter lock: accepted"):
+            trust.require()
+
+    def test_a_store_that_mended_its_ways_is_trusted_again(self, trust: StoreTrust, bucket: Bucket) -> None:
+        bucket.lies = frozenset({"shorten"})
+        trust.look()
+        bucket.lies = frozenset()
+
+        trust.look()
+
+        trust.require()
+
+    @pytest.mark.parametrize("lie", ["silent", "defect"])
+    def test_a_try_that_could_not_be_made_is_no_verdict_and_the_last_pass_wears_off(
+        self, trust: StoreTrust, bucket: Bucket, heard: list[WormReport | Exception], lie: str
+    ) -> None:
+        trust.look()
+        bucket.lies = frozenset({lie})
+
+        assert trust.look() == AGAIN_S
+        trust.require()
+        bucket.at += 3 * 3600 * 1000
+
+        with pytest.raises(StoreUntrusted, match="too long ago"):
+            trust.require()
+        assert [type(item) for item in heard][1] in (StoreUnavailable, TypeError)
+
+
+def test_reports_are_kept_under_lock_and_what_they_left_is_found_again() -> None:
+    bucket = Bucket()
+    clock = Clock(bucket)
+    store = MemoryObjects(clock)
+    store.make_bucket("records", lock_days=1)
+    first, second = report(bucket), report(bucket)
+    keys = [keep_report(store, "records", made, 86_400) for made in (first, second)]
+
+    found = [find_left(store, "records", WallMs(T0 + days * DAY_MS)) for days in (3, 4, 7, 8)]
+
+    assert found == [None, first.left, first.left, None]
+    assert store.read("records", keys[0]) == report_document(first)
+    assert store.stat("records", keys[1]).retain_until == WallMs(second.tried_at + DAY_MS)
 
 
 @pytest.mark.stack
-def test_the_real_store_may_hold_evidence(tmp_path: Path) -> None:
-    items = list(probe(open_probe_bucket(own_settings(tmp_path)), SystemClock()))
+def test_the_real_store_may_hold_evidence_and_the_report_is_kept(tmp_path: Path) -> None:
+    settings = own_settings(tmp_path, short_policy(tmp_path))
+    apply_buckets(settings)
 
-    assert wrong(items) == []
-    assert len(items) == 21
+    found, key = look_at_store(settings)
+
+    assert wrong(found.tried) == []
+    assert len(found.tried) == 22
+    assert open_store(settings).read(settings.records, str(key)) == report_document(found)
+
+
+@pytest.mark.stack
+def test_a_store_without_our_buckets_can_be_tried(tmp_path: Path) -> None:
+    found, kept = look_at_store(own_settings(tmp_path))
+
+    assert found.wrong == ()
+    assert isinstance(kept, Misconfigured)
+
+
+@pytest.mark.stack
+@pytest.mark.skipif(
+    "UNBROKEN_TEST_S3_URL" in os.environ, reason="only the local stack's rules can be made to act at once"
+)
+def test_the_real_store_keeps_locked_versions_through_its_lifecycle_rules(tmp_path: Path) -> None:
+    settings = own_settings(tmp_path)
+    bucket, clock = open_probe_bucket(settings), SystemClock()
+    left = make_report(bucket, clock, store="", software="", earlier=None).left
+    config = Layout.from_environment().path("ceph") / "ceph.conf"
+    a_day_is_a_second = ("--rgw-lc-debug-interval=1", "lc", "process")
+    for _ in range(2):
+        time.sleep(2)
+        subprocess.run(["radosgw-admin", "-c", str(config), *a_day_is_a_second], check=True, capture_output=True)
+
+    items = list(probe(open_probe_bucket(settings), clock, left))
+
+    assert [(item.ok, item.found) for item in items if item.name == LIFECYCLE] == [
+        (True, "its bytes, under the rule's marker")
+    ]
