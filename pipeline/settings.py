@@ -33,6 +33,14 @@ class Settings(BaseSettings):
     store_secret_key: SecretStr = Field(SecretStr(""), description="Secret key for the store.")
     store_region: str = Field("us-east-1", description="Region name the store expects in signatures.")
     store_ca_file: Path | None = Field(None, description="PEM file with the site's own certificate authority.")
+    store_connector: str = Field(
+        "",
+        description="User of the connectors in bucket policies (Ceph: `arn:aws:iam:::user/NAME`); they put originals.",
+    )
+    store_archive: str = Field(
+        "", description="User of the ledger worker in bucket policies; it puts and extends locks."
+    )
+    store_verifier: str = Field("", description="User of the media worker and of commands that only read.")
     bucket_prefix: str = Field("", description="Put before the bucket names originals, records and derived.")
     state: Path = Field(Path(".unbroken"), description="Folder for journals, spools, keys and the local stack.")
     policy: Path | None = Field(None, description="The bureau's policy TOML; the shipped one when unset.")

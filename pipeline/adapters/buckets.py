@@ -16,6 +16,7 @@ from minio.error import S3Error
 from minio.objectlockconfig import DAYS, YEARS, ObjectLockConfig
 
 from pipeline.adapters.objects_s3 import mapped, open_client
+from pipeline.adapters.roles import apply_policies
 from pipeline.domain.errors import Misconfigured
 from pipeline.policy import load_policy
 from pipeline.settings import Settings
@@ -32,8 +33,8 @@ class _Bucket:
 
 
 def apply_buckets(settings: Settings) -> tuple[str, ...]:
-    """Make missing buckets, complete a half-made one, lengthen a default retention that is too short; returns a line for
-    each change. Raises :class:`Misconfigured` naming everything that cannot be mended from here."""
+    """Make missing buckets, complete a half-made one, lengthen a default retention that is too short, give each role of
+    the settings its rights; returns a line for each change. Raises :class:`Misconfigured` naming everything that cannot be mended from here."""
     client = open_client(settings)
     done = []
     for bucket in _wanted(settings):
@@ -44,6 +45,8 @@ def apply_buckets(settings: Settings) -> tuple[str, ...]:
             if bucket.lock_days is not None and _held_days(client, bucket.name) in range(bucket.lock_days):
                 client.set_object_lock_config(bucket.name, ObjectLockConfig(COMPLIANCE, bucket.lock_days, DAYS))
                 done.append(f"default retention of {bucket.name}: COMPLIANCE, {bucket.lock_days} days")
+    with mapped("bucket policies"):
+        done += apply_policies(client, settings)
     if faults := check_buckets(settings):
         raise Misconfigured("the store's buckets differ from ours: " + " | ".join(faults))
     return tuple(done)
@@ -62,6 +65,7 @@ def _wanted(settings: Settings) -> tuple[_Bucket, ...]:
         _Bucket(name=settings.originals, lock_days=days),
         _Bucket(name=settings.records, lock_days=days),
         _Bucket(name=settings.derived, lock_days=None),
+        _Bucket(name=settings.worm_probe, lock_days=1),
     )
 
 

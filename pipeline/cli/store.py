@@ -23,7 +23,8 @@ def register(app: typer.Typer) -> None:
 
 
 def apply() -> None:
-    """Make the buckets, with Object Lock and default retention where evidence goes; never weakens one."""
+    """Make the buckets, with Object Lock and default retention where evidence goes, and give each role its rights; never
+    weakens a lock."""
     done = apply_buckets(Settings())
     for line in done:
         typer.echo(line)

@@ -191,7 +191,10 @@ class TestBuckets:
 
         lines = check_buckets(mine)
 
-        assert [name in line for name, line in zip((mine.originals, mine.records, mine.derived), lines, strict=True)]
+        assert [
+            name in line
+            for name, line in zip((mine.originals, mine.records, mine.derived, mine.worm_probe), lines, strict=True)
+        ]
         assert all("unbroken store apply" in line for line in lines)
 
     def test_a_bucket_made_and_not_configured_is_completed(self, tmp_path: Path) -> None:
