@@ -10,7 +10,7 @@ BROKERS ?=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status demo test lint check bench corpus render lock test-brokers fresh
+.PHONY: help install up down status demo test lint check bench corpus render lock test-brokers faults fresh
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -61,6 +61,9 @@ lock: install  ## renew the lock file after editing pyproject.toml
 
 test-brokers: install  ## the runner's real-broker tests on other Kafka versions
 	$(PY) -m tests.brokers $(BROKERS)
+
+faults: up  ## every fault between us and the store, a dozen cases a cell (a few are part of `make test`)
+	$(LOCAL) UNBROKEN_FAULT_SEEDS=12 $(PY) -m pytest -v tests/faults
 
 fresh:  ## both README commands in a new clone with empty caches
 	bash tests/fresh.sh

@@ -2,7 +2,7 @@
 
 Four things the client would do otherwise are done here on purpose:
 
-1. The client's own retries are off (they hide failures and repeat writes); time-outs are ours. Who retries is decided above.
+1. Connections are ours (:mod:`pipeline.adapters.store_http`): nothing is repeated, every wait ends, half an answer is none.
 2. The digest that names the object also signs the request, so the server itself refuses a body that is not what was
    hashed. It costs nothing, where the client would hash every body once more.
 3. Files beyond one part are sent as a multi-part upload that whoever comes next resumes: the server is asked for an
@@ -35,6 +35,7 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from minio.retention import Retention
 
 from pipeline.adapters.objects_put import Wanted, put_once, whole_second
+from pipeline.adapters.store_http import open_pool
 from pipeline.domain.archive import LockMode
 from pipeline.domain.errors import (
     AccessRefused,
@@ -58,8 +59,6 @@ _MAX_PARTS: Final = 9_000
 """S3 allows 10,000 parts; beyond 140 GB the parts grow."""
 _DIGEST: Final = "unbroken-body-sha256"
 """Name under which a body's known digest travels to the signature; never sent."""
-_CONNECT_TIMEOUT_S: Final = 5
-_READ_TIMEOUT_S: Final = 60
 STALE_UPLOAD_S: Final = 48 * 3600
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -76,19 +75,13 @@ def open_client(settings: Settings) -> Minio:
             "no access key for the store: export UNBROKEN_STORE_ACCESS_KEY and UNBROKEN_STORE_SECRET_KEY "
             "(the local stack's are in infra/local.env)"
         )
-    pool = urllib3.PoolManager(
-        maxsize=32,
-        retries=False,
-        timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=_READ_TIMEOUT_S),
-        ca_certs=str(settings.store_ca_file) if settings.store_ca_file else None,
-    )
     return _Client(
         url.netloc,
         access_key=settings.store_access_key,
         secret_key=settings.store_secret_key.get_secret_value(),
         secure=url.scheme == "https",
         region=settings.store_region,
-        http_client=pool,
+        http_client=open_pool(settings.store_ca_file),
     )
 
 
@@ -358,6 +351,9 @@ def mapped(where: str) -> Iterator[None]:
         status = exc.status_code if isinstance(exc, ServerError) else exc._code
         kind, what = _by_status(status)
         raise kind(f"{what}: HTTP {status} ({where})") from exc
+    except urllib3.exceptions.SSLError as exc:
+        what = "the store's certificate is not believed; UNBROKEN_STORE_CA_FILE names the authority that signed it"
+        raise StoreUnavailable(f"{what}: {exc} ({where})") from exc
     except (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError) as exc:
         raise StoreUnavailable(f"the store does not answer: {type(exc).__name__} ({where})") from exc
     except MinioException as exc:

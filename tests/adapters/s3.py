@@ -1,7 +1,7 @@
 """Where the tests find a real store, and buckets of their own on it.
 
-``UNBROKEN_TEST_S3_URL`` (with ``UNBROKEN_STORE_ACCESS_KEY`` and ``..._SECRET_KEY``) names another server than the local
-stack's. Bucket names are new in every session: what is locked there cannot be removed.
+``UNBROKEN_TEST_S3_URL`` (with ``UNBROKEN_TEST_S3_ACCESS_KEY``, ``..._SECRET_KEY`` and, for its own authority,
+``..._CA_FILE``) names another server than the local stack's (docs/store.md). Bucket names are new in every session: what is locked there cannot be removed.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ def local_variables() -> dict[str, str]:
 def own_settings(state: Path, policy: Path | None = None) -> Settings:
     """Settings for the local stack, with bucket and topic prefixes nobody else has."""
     mine = local_variables()
+    of_store = "UNBROKEN_TEST_S3" if "UNBROKEN_TEST_S3_URL" in mine else "UNBROKEN_STORE"
     name = f"t-{secrets.token_hex(4)}"
     return Settings(
         kafka=mine["UNBROKEN_KAFKA"],
-        store_url=mine.get("UNBROKEN_TEST_S3_URL", mine["UNBROKEN_STORE_URL"]),
-        store_access_key=mine["UNBROKEN_STORE_ACCESS_KEY"],
-        store_secret_key=SecretStr(mine["UNBROKEN_STORE_SECRET_KEY"]),
+        store_url=mine[f"{of_store}_URL"],
+        store_access_key=mine[f"{of_store}_ACCESS_KEY"],
+        store_secret_key=SecretStr(mine[f"{of_store}_SECRET_KEY"]),
+        store_ca_file=Path(ca_file) if (ca_file := mine.get(f"{of_store}_CA_FILE")) else None,
         topic_partitions=2,
         topic_replication=1,
         topic_prefix=name,
