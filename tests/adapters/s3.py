@@ -1,7 +1,8 @@
 """Where the tests find a real store, and buckets of their own on it.
 
-``UNBROKEN_TEST_S3_URL`` (with ``UNBROKEN_TEST_S3_ACCESS_KEY``, ``..._SECRET_KEY`` and, for its own authority,
-``..._CA_FILE``) names another server than the local stack's (docs/store.md). Bucket names are new in every session: what is locked there cannot be removed.
+``UNBROKEN_TEST_S3_URL`` names another server than the local stack's, with ``UNBROKEN_TEST_S3_ACCESS_KEY``,
+``UNBROKEN_TEST_S3_SECRET_KEY`` and, if its certificate is of a site's own authority, ``UNBROKEN_TEST_S3_CA_FILE``.
+Bucket names are new in every session: what is locked there cannot be removed.
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ def local_variables() -> dict[str, str]:
 def own_settings(state: Path, policy: Path | None = None) -> Settings:
     """Settings for the local stack, with bucket and topic prefixes nobody else has."""
     mine = local_variables()
-    of_store = "UNBROKEN_TEST_S3" if "UNBROKEN_TEST_S3_URL" in mine else "UNBROKEN_STORE"
+    words = "UNBROKEN_TEST_S3_" if "UNBROKEN_TEST_S3_URL" in mine else "UNBROKEN_STORE_"
+    store = {name: mine.get(words + name, "") for name in ("URL", "ACCESS_KEY", "SECRET_KEY", "CA_FILE")}
     name = f"t-{secrets.token_hex(4)}"
     return Settings(
         kafka=mine["UNBROKEN_KAFKA"],
-        store_url=mine[f"{of_store}_URL"],
-        store_access_key=mine[f"{of_store}_ACCESS_KEY"],
-        store_secret_key=SecretStr(mine[f"{of_store}_SECRET_KEY"]),
-        store_ca_file=Path(ca_file) if (ca_file := mine.get(f"{of_store}_CA_FILE")) else None,
+        store_url=store["URL"],
+        store_access_key=store["ACCESS_KEY"],
+        store_secret_key=SecretStr(store["SECRET_KEY"]),
+        store_ca_file=Path(store["CA_FILE"]) if store["CA_FILE"] else None,
         topic_partitions=2,
         topic_replication=1,
         topic_prefix=name,

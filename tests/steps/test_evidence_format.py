@@ -113,7 +113,13 @@ class Source:
             ended=account,
         )
         step = ArchiveStep(
-            store=self.store, trust=Trusting(), clock=Noon(), signer=signer(), policy=policy(), records="records", derived="derived"
+            store=self.store,
+            trust=Trusting(),
+            clock=Noon(),
+            signer=signer(),
+            policy=policy(),
+            records="records",
+            derived="derived",
         )
         asyncio.run(step.step(ArchiveState(), Received(event)))
 
