@@ -63,7 +63,7 @@ test-brokers: install  ## the runner's real-broker tests on other Kafka versions
 	$(PY) -m tests.brokers $(BROKERS)
 
 faults: up  ## every fault between us and the store, a dozen cases a cell (a few are part of `make test`)
-	$(LOCAL) UNBROKEN_FAULT_SEEDS=12 $(PY) -m pytest -v tests/faults
+	$(LOCAL) UNBROKEN_FAULT_SEEDS=12 $(PY) -m pytest -rP tests/faults
 
 fresh:  ## both README commands in a new clone with empty caches
 	bash tests/fresh.sh

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 from urllib.parse import urlsplit
@@ -171,6 +172,16 @@ class S3Objects:
             found = list(self._client.list_objects(bucket, prefix=key, recursive=True, include_version=True))
         mine = [item for item in found if item.object_name == key and not item.is_delete_marker]
         return [item.version_id or "" for item in mine]  # S3 lists a key's versions newest first
+
+    def extra_versions(self, bucket: str) -> Iterator[tuple[str, int]]:
+        """Keys with more than one version, and how many: a request that the store did long after we gave up on it. The
+        bytes are equal, the lock keeps them all: waste, told and left."""
+        with mapped(bucket):
+            listed = self._client.list_objects(bucket, recursive=True, include_version=True)
+            for key, found in groupby(listed, key=lambda item: item.object_name):
+                count = sum(not item.is_delete_marker for item in found)
+                if count > 1:
+                    yield str(key), count
 
     def abort_stale_uploads(self, bucket: str, now: WallMs, older_than_s: int = STALE_UPLOAD_S) -> int:
         """Give up multi-part uploads nobody has finished for that long; returns how many. Takes no stored object away."""

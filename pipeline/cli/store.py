@@ -1,4 +1,4 @@
-"""``unbroken store apply|check|list|tidy``: the buckets and their locks."""
+"""``unbroken store apply|check|list|extras|tidy``: the buckets and their locks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.settings import Settings
 def register(app: typer.Typer) -> None:
     """Add the ``store`` group."""
     group = typer.Typer(help="The object store: its buckets, their locks, what they hold.", no_args_is_help=True)
-    for command in (apply, check, tidy):
+    for command in (apply, check, extras, tidy):
         group.command(command.__name__)(command)
     group.command("list")(show)
     app.add_typer(group, name="store")
@@ -50,6 +50,22 @@ def show(prefix: Annotated[str, typer.Argument(help="Only recordings or keys tha
         stat = store.stat(settings.records, found.key)
         until = to_rfc3339(stat.retain_until) if stat.retain_until is not None else "-"
         typer.echo(f"{stat.size_bytes:>12}  {stat.lock_mode:<10}  {until}  {stat.key}")
+
+
+def extras() -> None:
+    """List originals and records that the store holds more than once; exit 1 if there are any. They are harmless."""
+    settings = Settings()
+    store = open_store(settings)
+    found = [
+        f"{count} versions  {bucket}/{key}"
+        for bucket in (settings.originals, settings.records)
+        for key, count in store.extra_versions(bucket)
+    ]
+    for line in found:
+        typer.echo(line)
+    if found:
+        raise typer.Exit(1)
+    typer.echo("every original and record is there once")
 
 
 def tidy() -> None:

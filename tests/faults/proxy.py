@@ -27,6 +27,8 @@ KINDS: Final[tuple[Kind, ...]] = ("429", "500", "503", "reset", "lost", "late", 
 OPERATIONS: Final[tuple[Operation, ...]] = ("put", "part", "complete", "head", "get", "retention")
 PATIENCE_S: Final = 20.0
 DROP_S: Final = 0.02
+LATE_S: Final = 0.4
+"""How long a request may be under way after its client gave up: long enough for the client to look and to send again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ class Proxy:
                 await _gone(reader)
             case "late":
                 await _gone(reader)
+                await asyncio.sleep(LATE_S * fault.chance.random())
                 await self._forward(request)
             case "slow":
                 await self._drip(fault, request, writer)
