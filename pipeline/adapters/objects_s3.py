@@ -400,7 +400,11 @@ def _headers(wanted: Wanted) -> dict[str, Any]:
 def _checksum(sha256: Sha256) -> dict[str, Any]:
     """S3 wants a checksum beside a lock: the digest we have. (An MD5 of every body would cost more than the upload's
     own hashing.)"""
-    return {_DIGEST: sha256, "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(sha256)).decode()}
+    return {
+        _DIGEST: sha256,
+        "x-amz-sdk-checksum-algorithm": "SHA256",
+        "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(sha256)).decode(),
+    }
 
 
 def _part_bytes(size_bytes: int) -> int:

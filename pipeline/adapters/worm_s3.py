@@ -99,7 +99,7 @@ class WormS3:
             return self._asked(key, lambda: self._put_parts(key, data, headers))
         if new:
             headers["If-None-Match"] = "*"
-        headers["x-amz-checksum-sha256"] = _base64_digest(data)
+        headers |= {"x-amz-sdk-checksum-algorithm": "SHA256", "x-amz-checksum-sha256": _base64_digest(data)}
         response = self._asked(key, lambda: self._request("PUT", key, headers, data))
         return response.headers.get("x-amz-version-id") or ""
 
