@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from infra.native.layout import Layout
 from pipeline.adapters.buckets import apply_buckets
-from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.objects_memory import MemoryObjects
 from pipeline.adapters.objects_s3 import open_store
-from pipeline.adapters.worm_s3 import look_at_store, open_probe_bucket
+from pipeline.adapters.worm_s3 import look_at_store
 from pipeline.domain.archive import LockMode
 from pipeline.domain.errors import Misconfigured, ObjectMissing, StoreUnavailable, StoreUntrusted
 from pipeline.domain.time import WallMs
@@ -345,24 +340,3 @@ def test_a_store_without_our_buckets_can_be_tried(tmp_path: Path) -> None:
 
     assert found.wrong == ()
     assert isinstance(kept, Misconfigured)
-
-
-@pytest.mark.stack
-@pytest.mark.skipif(
-    "UNBROKEN_TEST_S3_URL" in os.environ, reason="only the local stack's rules can be made to act at once"
-)
-def test_the_real_store_keeps_locked_versions_through_its_lifecycle_rules(tmp_path: Path) -> None:
-    settings = own_settings(tmp_path)
-    bucket, clock = open_probe_bucket(settings), SystemClock()
-    left = make_report(bucket, clock, store="", software="", earlier=None).left
-    config = Layout.from_environment().path("ceph") / "ceph.conf"
-    a_day_is_a_second = ("--rgw-lc-debug-interval=1", "lc", "process")
-    for _ in range(2):
-        time.sleep(2)
-        subprocess.run(["radosgw-admin", "-c", str(config), *a_day_is_a_second], check=True, capture_output=True)
-
-    items = list(probe(open_probe_bucket(settings), clock, left))
-
-    assert [(item.ok, item.found) for item in items if item.name == LIFECYCLE] == [
-        (True, "its bytes, under the rule's marker")
-    ]
