@@ -325,7 +325,7 @@ def _of_a_stream(
             from_ms=ruler.at(timed.on(unit, at)),
             size_ms=ruler.ms(timed.on(unit, step)),
         )
-    yield from _uneven(timed, ruler, end, reading.counted, tolerance)
+    yield from _uneven(timed, ruler, end, reading, tolerance)
 
 
 def _hole(
@@ -361,18 +361,20 @@ def _dropped(timed: _Timed, ruler: _Ruler, drops: list[Drop], level: Level, expe
     )
 
 
-def _uneven(timed: _Timed, ruler: _Ruler, end: int, counted: bool, tolerance: Tolerance) -> Iterator[Finding]:
-    """A stream that starts later or ends earlier than the others. Without stored times that is lost media, place unknown."""
+def _uneven(timed: _Timed, ruler: _Ruler, end: int, reading: FileReading, tolerance: Tolerance) -> Iterator[Finding]:
+    """A stream that starts later or ends earlier than the others. Without stored times that is lost media, place unknown; so
+    is an early end of uncompressed sound in QuickTime files, whose samples are only counted (QTFF, sound media)."""
+    counted, pcm = reading.counted, "mp4" in reading.container and timed.stream.codec.startswith("pcm_")
     median_ms = ruler.ms(timed.on(ruler.unit, timed.walk.median))
     limit = max(tolerance.in_file_ms if counted else _UNEVEN_MS, tolerance.in_file_intervals * median_ms)
-    evidence: Evidence = "totals" if counted else "media_clock"
     first, last = timed.start(ruler.unit), timed.end(ruler.unit)
     for a, b, what in ((ruler.zero, first, "starts"), (last, end, "ends")):
-        size_ms = ruler.ms(b - a)
+        size_ms, lost = ruler.ms(b - a), counted or (pcm and what == "ends")
+        evidence: Evidence = "totals" if lost else "media_clock"
         if size_ms > limit:
             yield Finding(
                 kind="uneven_ends",
-                level="degradation" if counted or size_ms > _UNEVEN_DEGRADED_MS else "note",
+                level="degradation" if lost or size_ms > _UNEVEN_DEGRADED_MS else "note",
                 evidence=evidence,
                 expected="streams of one length",
                 found=f"this stream {what} {size_ms} ms {'after' if what == 'starts' else 'before'} another",

@@ -138,8 +138,8 @@ What stands behind the classes, and what the numbers do not say:
   such evidence, is not found, and `check` says so each time.
 - *cut and re-stamped*: found only because the names' clock runs on; a forger who changes the names too is not found here.
 - Between two files of one clock a hole of up to 500 ms is within the policy's tolerance and not in the corpus.
-- Sound as PCM in QuickTime files stores no times: a hole in it shows as streams of unequal length, without a place. Not in
-  the corpus.
+- Sound as PCM in QuickTime files stores no times: a hole of more than half a second in it shows as sound that ends early, a
+  degradation without a place; where the picture has the same hole it is a partial gap. Not in the corpus.
 - A slow first picture (325 ms, as phones write) is exempt in MP4 and QuickTime only. The same packets in a transport stream
   are called a gap, because there it is more often one.
 - The reels are made by one family of encoders. Cameras vary more; a rule that fits only these reels would not show here.

@@ -211,6 +211,20 @@ def test_equal_times_are_ignored() -> None:
     assert judged(stream(times)).findings == ()
 
 
+@pytest.mark.parametrize(
+    ("codec", "container", "level"),
+    [("pcm_alaw", "mp4", "degradation"), ("pcm_alaw", "matroska", "note"), ("aac", "mp4", "note")],
+)
+def test_counted_sound_that_ends_a_second_early_has_lost_a_second(codec: str, container: str, level: str) -> None:
+    reading = FileReading(
+        container=container, reader="pyav", streams=(stream(frames(250)), sound(frames(225), codec=codec))
+    )
+
+    facts = judge(reading, TOLERANCE)
+
+    assert kinds(facts) == [("uneven_ends", level)]
+
+
 def test_a_stream_that_ends_early_is_uneven_and_no_gap() -> None:
     late = judged(stream(frames(500)), sound(frames(400, SOUND)))
     slightly = judged(stream(frames(500)), sound(frames(925, SOUND)))
