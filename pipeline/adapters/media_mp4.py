@@ -4,6 +4,8 @@ of the indexed samples are really there. No codec is opened and no media data is
 * A sample's presentation time is its decoding time (``stts``, or ``tfdt`` and the durations of ``trun``) and its
   composition offset (``ctts``, ``trun``), moved by the edit list: an empty edit delays, a media edit begins at its media
   time. Samples outside the edit warm the decoder up and are dropped, as is what lies beyond its end.
+* Edits that go on where the one before ended are one. Other edits are read while they rise: the shown times are theirs, so
+  that an empty edit between two is a hole, and what the file holds between them and never shows is ``hidden``.
 * Pictures begin where the edit begins: the first one shown is moved there, as players do. Sound that straddles the
   beginning is kept at its place. In fragments edits only move, because they cannot name what is not written yet.
 * A sample is there when the file holds all its bytes. Index entries beyond the end of a file that lost its tail are
@@ -11,7 +13,7 @@ of the indexed samples are really there. No codec is opened and no media data is
   be: the file is damaged or was put together wrongly, and that is said.
 * Uncompressed sound is taken in packets of at most 1024 samples, so that its times do not depend on chunks.
 
-What this reader does not read exactly (several edits, unknown codings, tables that contradict each other) raises
+What this reader does not read exactly (edits that go back, several edits over fragments, other speeds, unknown codings, tables that contradict each other) raises
 :class:`NotExactlyError`, and PyAV reads the file. Memory: the index as it is in the file, 8 bytes a sample, and a few copies
 while one stream is worked on; tables are bounded by the bytes they are stored in and by ``_MOST_SAMPLES``.
 """
@@ -22,6 +24,7 @@ import os
 import struct
 from array import array
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import BinaryIO, Final, NamedTuple
 
 import numpy as np
@@ -42,6 +45,7 @@ _MOST_FRAGMENT_BYTES: Final = 16 << 20
 _MOST_SAMPLES: Final = 1 << 24
 """A week at 25 frames a second; what claims more is read by PyAV within the limits of its process."""
 _PCM_PACKET_SAMPLES: Final = 1024
+_MOST_EDITS: Final = 64
 _FURTHEST_OFFSET: Final = 1 << 28
 _KINDS: Final[dict[bytes, StreamKind]] = {b"vide": "video", b"soun": "audio"}
 
@@ -51,7 +55,7 @@ class NotExactlyError(Exception):
 
 
 class Edit(NamedTuple):
-    """``delay`` and ``media_time`` in ticks of the track; ``length`` as well, 0 when it has no end."""
+    """``delay``, from the beginning of the film, and ``media_time`` in ticks of the track; ``length`` as well."""
 
     delay: int
     media_time: int
@@ -68,7 +72,7 @@ class _Track:
     kind: StreamKind
     entry: Entry
     timescale: int
-    edit: Edit | None
+    edits: tuple[Edit, ...]
     tables: dict[bytes, Inner]
     default: tuple[int, int] = (0, 0)
     times: array[int] = field(default_factory=lambda: array("q"))
@@ -79,9 +83,15 @@ class _Track:
     next_ticks: int = 0
 
     @property
+    def hidden(self) -> tuple[tuple[int, int], ...]:
+        """Where an edit begins after the one before, and how much the file holds between them that neither shows."""
+        between = ((b.delay, b.media_time - a.media_time - a.length) for a, b in pairwise(self.edits))
+        return tuple((at, length) for at, length in between if length > 0)
+
+    @property
     def shift(self) -> int:
         """What an edit takes from the times of fragments."""
-        return self.edit.media_time - self.edit.delay if self.edit else 0
+        return self.edits[0].media_time - self.edits[0].delay if self.edits else 0
 
     def take(self, times: Column, since: int, until: int, there: npt.NDArray[np.bool_] | None) -> None:
         """Add samples that span a decoding time; *there*: which of them the file holds, ``None`` for all."""
@@ -104,8 +114,7 @@ def read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
         media = _Media(boxes)
         for track in tracks:
             _from_index(moov, track, media)
-        if boxes.fragments:
-            _from_fragments(file, boxes, tracks, media)
+        numbers = _from_fragments(file, boxes, tracks, media) if boxes.fragments else ()
         made = media_clocks.created(movie.created_s)
         clocks = [made, *_time_codes(file, moov, tracks, made)]
     except (struct.error, IndexError, KeyError, OverflowError, ValueError) as exc:
@@ -130,6 +139,7 @@ def read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
         identities=identities(moov),
         clocks=tuple(clock for clock in clocks if clock is not None),
         marks=_marks(boxes, tracks),
+        numbers=numbers,
     )
 
 
@@ -220,7 +230,7 @@ def _track(moov: bytes, trak: Inner, movie_timescale: int) -> _Track:
         kind=_KINDS.get(handler, "other"),
         entry=described,
         timescale=timescale,
-        edit=_edit(moov, parts.get(b"edts"), timescale, movie_timescale),
+        edits=_edits(moov, parts.get(b"edts"), timescale, movie_timescale),
         tables=tables,
     )
 
@@ -234,22 +244,36 @@ def _own_data(moov: bytes, dinf: Inner) -> None:
                 raise NotExactlyError("media data in another file")
 
 
-def _edit(moov: bytes, edts: Inner | None, timescale: int, movie_timescale: int) -> Edit | None:
+def _edits(moov: bytes, edts: Inner | None, timescale: int, movie_timescale: int) -> tuple[Edit, ...]:
+    """The edits that show media, in order; those that continue each other as one (8.6.6)."""
     box = firsts(moov, edts.body, edts.end).get(b"elst") if edts is not None else None
     if box is None or not movie_timescale:
-        return None
+        return ()
     form = struct.Struct(">Qqi" if moov[box.body] == 1 else ">Iii")
     (count,) = struct.unpack_from(">I", moov, box.body + 4)
-    entries = list(form.iter_unpack(moov[box.body + 8 : box.body + 8 + form.size * min(count, 64)]))
-    delay = 0
-    while entries and entries[0][1] == -1:
-        delay += entries.pop(0)[0]
-    if not entries and not delay:
-        return None
-    if len(entries) != 1 or entries[0][1] < 0 or entries[0][2] != 1 << 16 or count > 64:
+    if count > _MOST_EDITS or box.body + 8 + form.size * count > box.end:
         raise NotExactlyError(f"{count} edits")
-    length, media_time, _ = entries[0]
-    return Edit(_rescaled(delay, timescale, movie_timescale), media_time, _rescaled(length, timescale, movie_timescale))
+    rounding = 2 + timescale // movie_timescale
+    edits: list[Edit] = []
+    film = 0
+    for length, media_time, rate in form.iter_unpack(moov[box.body + 8 : box.body + 8 + form.size * count]):
+        start, end = (_rescaled(moment, timescale, movie_timescale) for moment in (film, film + length))
+        film += length
+        if media_time == -1:
+            continue
+        if media_time < 0 or rate != 1 << 16:
+            raise NotExactlyError(f"{count} edits")
+        before = edits[-1] if edits else None
+        skipped = media_time - before.media_time - before.length if before else 0
+        if skipped < -rounding:
+            raise NotExactlyError(f"{count} edits, which go back")
+        if before and start == before.delay + before.length and skipped <= rounding:
+            edits[-1] = before._replace(length=end - before.delay)
+        else:
+            edits.append(Edit(start, media_time, end - start))
+    if not edits and film:
+        raise NotExactlyError("an edit that shows nothing")
+    return tuple(edits)
 
 
 def _rescaled(value: int, to: int, of: int) -> int:
@@ -284,13 +308,15 @@ def _from_index(moov: bytes, track: _Track, media: _Media) -> None:
             raise NotExactlyError("a table of offsets of another length")
         shown = decoding + offsets
     there = _there(moov, track, count, sizes, media)
-    kept, base = _edited(track, decoding, shown, durations)
-    if kept is not None:
-        shown, decoding = shown[kept], decoding[kept]
-        durations = durations if isinstance(durations, int) else durations[kept]
-        there = there[kept] if there is not None else None
-    last = durations if isinstance(durations, int) else int(durations[-1])
-    track.take(shown - base, int(decoding[0]), int(decoding[-1]) + last, there)
+    if not track.edits:
+        track.take(shown, 0, track.next_ticks, there)
+    for edit in track.edits:
+        kept, base = _edited(edit, track.kind, decoding, shown, durations)
+        begins = decoding[kept] - base
+        last = durations if isinstance(durations, int) else int(durations[kept][-1])
+        track.take(
+            shown[kept] - base, int(begins[0]), int(begins[-1]) + last, there[kept] if there is not None else None
+        )
 
 
 def _from_zero(durations: Column | int, count: int) -> Column:
@@ -306,24 +332,21 @@ def _fits(runs: Column, count: int) -> bool:
 
 
 def _edited(
-    track: _Track, decoding: Column, shown: Column, durations: Column | int
-) -> tuple[npt.NDArray[np.bool_] | None, int]:
-    """Which samples the edit shows (``None``: all), and what to take from their times."""
-    edit = track.edit
-    if edit is None:
-        return None, 0
+    edit: Edit, kind: StreamKind, decoding: Column, shown: Column, durations: Column | int
+) -> tuple[npt.NDArray[np.bool_], int]:
+    """Which samples an edit shows, and what to take from their times."""
     inside_edit = shown < edit.media_time + edit.length
     first_shown = shown >= edit.media_time
-    straddles = (shown < edit.media_time) & (shown + durations > edit.media_time) & (track.kind == "audio")
+    straddles = (shown < edit.media_time) & (shown + durations > edit.media_time) & (kind == "audio")
     kept = inside_edit & (first_shown | straddles)
     if not kept.any():
         raise NotExactlyError("an edit that shows nothing")
     first = int(np.argmax(kept))
-    if track.kind == "audio":
+    if kind == "audio":
         base = edit.media_time if straddles[first] else int(shown[first])
     else:
         base = max(int(shown[kept].min()), int(decoding[first]))
-    return (None if kept.all() else kept), base - edit.delay
+    return kept, base - edit.delay
 
 
 def _sizes(moov: bytes, track: _Track) -> tuple[int, Column | int]:
@@ -399,12 +422,15 @@ def _packets(moov: bytes, track: _Track, count: int, media: _Media) -> None:
     times = np.repeat(np.cumsum(counts) - counts, pieces) + inner
     starts = np.repeat(offsets, pieces) + inner * track.entry.sample_bytes
     there = media.there(starts, starts + lengths * track.entry.sample_bytes)
-    kept, base = _edited(track, times, times, lengths)
-    if kept is not None:
-        times, lengths, there = times[kept], lengths[kept], there[kept]
     track.next_ticks = count
-    track.take(times - base, int(times[0]), int(times[-1] + lengths[-1]), there)
-    track.lengths.frombytes(lengths[there].tobytes())
+    if not track.edits:
+        track.take(times, 0, count, there)
+        track.lengths.frombytes(lengths[there].tobytes())
+    for edit in track.edits:
+        kept, base = _edited(edit, track.kind, times, times, lengths)
+        begins = times[kept] - base
+        track.take(begins, int(begins[0]), int(begins[-1] + lengths[kept][-1]), there[kept])
+        track.lengths.frombytes(lengths[kept & there].tobytes())
 
 
 # Samples of fragments.
@@ -414,9 +440,13 @@ _TRUN_OFFSET, _TRUN_FIRST_FLAGS = 0x1, 0x4
 _TRUN_DURATION, _TRUN_SIZE, _TRUN_FLAGS, _TRUN_COMPOSITION = 0x100, 0x200, 0x400, 0x800
 
 
-def _from_fragments(file: BinaryIO, boxes: Boxes, tracks: list[_Track], media: _Media) -> None:
+def _from_fragments(file: BinaryIO, boxes: Boxes, tracks: list[_Track], media: _Media) -> array[int]:
+    """Read them all; the numbers their writer gave them (8.8.5), in order of place."""
+    if any(len(track.edits) > 1 for track in tracks):
+        raise NotExactlyError("several edits over fragments")
     by_number = {track.number: track for track in tracks}
     descriptor = file.fileno()
+    numbers = array("Q")
     for start in boxes.fragments:
         data = os.pread(descriptor, 4096, start)
         size, body = int.from_bytes(data[:4], "big"), 8
@@ -430,8 +460,11 @@ def _from_fragments(file: BinaryIO, boxes: Boxes, tracks: list[_Track], media: _
             data = os.pread(descriptor, size, start)
         after = start
         for box in inside(data, body, size):
-            if box.kind == b"traf":
+            if box.kind == b"mfhd":
+                numbers.append(*struct.unpack_from(">I", data, box.body + 4))
+            elif box.kind == b"traf":
                 after = _fragment(data, box, start, after, by_number, boxes, media)
+    return numbers
 
 
 def _fragment(
@@ -568,4 +601,5 @@ def _stream(index: int, track: _Track) -> StreamReading:
         reorder_frames=found.reorder_frames if track.kind == "video" else 0,
         resets=found.resets,
         declared_ticks=declared,
+        hidden=track.hidden,
     )

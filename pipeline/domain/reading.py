@@ -11,15 +11,17 @@ against each other; :func:`judge` makes facts of it. Its rules:
   to 250 ms before an even cadence is how such files are written, and nothing is said.
 * Where a format stores no times (constant rate, raw streams), continuity is not testable and only totals compare.
 * A wall clock inside the file that goes on without its media shows what media time cannot (:mod:`pipeline.domain.marks`).
+* Parts that their writer numbers one by one and of which numbers are missing were lost or taken out, whatever stamps say.
+* What a file holds and its edit list never shows is told: a cut that players follow and stamps do not tell of.
 * A length the container declares is believed in one case: to measure what a truncated file lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import lcm
 from typing import Final, Literal
 
@@ -39,7 +41,8 @@ class StreamReading:
     """One stream as read, in ticks. ``clock``: streams share a clock when this is equal (the program of a transport
     stream). ``missing_pts`` packets had no time, at most ``longest_missing`` in a row. ``reorder_frames``: how far
     decoding order and presentation order differ. ``resets``: (place, step back) where times step back beyond reordering;
-    what follows was moved to join. ``declared_ticks``: the length the container states."""
+    what follows was moved to join. ``declared_ticks``: the length the container states. ``hidden``: (place, length) of what the
+    file holds and its edit list leaves out between two parts that it shows."""
 
     index: int
     kind: StreamKind
@@ -58,6 +61,7 @@ class StreamReading:
     reorder_frames: int = 0
     resets: tuple[tuple[int, int], ...] = ()
     declared_ticks: int | None = None
+    hidden: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +112,8 @@ class Truncation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReading:
     """One file as read. ``counted``: the format stores no times, the reader counted frames or samples.
-    ``announced``: (how many, first byte offset) of discontinuities the recorder declared. ``marks``: a wall clock inside it."""
+    ``announced``: (how many, first byte offset) of discontinuities the recorder declared. ``marks``: a wall clock inside it.
+    ``numbers``: what its writer numbered its parts with, in order of place."""
 
     container: str
     reader: str
@@ -122,6 +127,7 @@ class FileReading:
     identities: tuple[BandIdentity, ...] = ()
     clocks: tuple[ClaimedTime, ...] = ()
     marks: tuple[Mark, ...] = ()
+    numbers: Sequence[int] = ()
     device: str = ""
 
 
@@ -325,6 +331,19 @@ def _of_a_stream(
             from_ms=ruler.at(timed.on(unit, at)),
             size_ms=ruler.ms(timed.on(unit, step)),
         )
+    for at, length in stream.hidden:
+        size_ms = ruler.ms(timed.on(unit, length))
+        if size_ms > tolerance.in_file_ms:
+            yield Finding(
+                kind="hidden_loss",
+                level="degradation",
+                evidence="media_clock",
+                expected="an edit list that shows what the file holds",
+                found=f"{size_ms} ms of this stream left out between two parts that are shown",
+                stream=stream.index,
+                from_ms=ruler.at(timed.on(unit, at)),
+                size_ms=size_ms,
+            )
     yield from _uneven(timed, ruler, end, reading, tolerance)
 
 
@@ -466,10 +485,29 @@ def _of_the_file(reading: FileReading, walks: dict[int, Walk], tolerance: Tolera
         found = f"{count} announced by the recorder"
         note = _note("declared_discontinuity", "bytes", "no discontinuity", found)
         yield replace(note, byte_offset=offset, count=count)
+    yield from _unnumbered(reading.numbers)
     if reading.truncation:
         lost_ms = max((_declared_beyond(s, walks.get(s.index)) for s in reading.streams), default=0)
         level: Level = "interruption" if lost_ms > tolerance.in_file_ms else "degradation"
         yield _truncated(reading.truncation, lost_ms or None, level)
+
+
+def _unnumbered(numbers: Sequence[int]) -> Iterator[Finding]:
+    """Numbers that a writer who counts by one left out, or somebody took out. Who counts otherwise proves nothing."""
+    steps = list(pairwise(sorted(set(numbers))))
+    jumps = [(before + 1, after - 1) for before, after in steps if after > before + 1]
+    by_one = len(steps) - len(jumps)
+    if jumps and by_one > max(_TOO_FEW, len(jumps)):
+        count = sum(last - first + 1 for first, last in jumps)
+        first, last = jumps[0]
+        yield Finding(
+            kind="missing_sequence",
+            level="degradation",
+            evidence="sequence",
+            expected="parts of the file numbered without a hole",
+            found=f"{count} missing in {len(jumps)} places, the first from {first} to {last}",
+            count=count,
+        )
 
 
 def _foreign(foreign: Foreign) -> Finding:

@@ -195,14 +195,96 @@ def test_media_data_of_a_size_in_eight_bytes_and_of_none_is_media_data(films: Pa
     assert agrees(open_ended).findings == ()
 
 
-def test_several_edits_are_left_to_the_reference_reader(films: Path, tmp_path: Path) -> None:
-    data = bytearray((films / "fast.mp4").read_bytes())
-    at = data.index(b"elst") + 8
-    data[at : at + 4] = struct.pack(">I", 3)
-    path = tmp_path / "edits.mp4"
-    path.write_bytes(data)
+def edited(source: Path, target: Path, *edits: tuple[int, int]) -> Path:
+    """*source*, whose index is at its end, with these edits, in milliseconds, of all its tracks."""
+    data = source.read_bytes()
+    at = data.index(b"moov") - 4
+    target.write_bytes(data[:at] + _edited(data[at:], edits))
+    return target
 
-    assert facts(path).reader == "pyav (isobmff: 3 edits)"
+
+def _edited(box: bytes, edits: tuple[tuple[int, int], ...], timescale: int = 0) -> bytes:
+    kind, at, body = box[4:8], 8, b""
+    if kind == b"edts":
+        rows = [
+            struct.pack(">IiI", length, start if start < 0 else start * timescale // 1000, 1 << 16)
+            for length, start in edits
+        ]
+        listed = struct.pack(">I4sII", 16 + 12 * len(rows), b"elst", 0, len(rows)) + b"".join(rows)
+        return struct.pack(">I4s", 8 + len(listed), b"edts") + listed
+    if kind not in (b"moov", b"trak"):
+        return box
+    if kind == b"trak":
+        (timescale,) = struct.unpack_from(">I", box, box.index(b"mdhd") + 16)
+    while at < len(box):
+        (size,) = struct.unpack_from(">I", box, at)
+        body += _edited(box[at : at + size], edits, timescale)
+        at += size
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def test_edits_that_continue_each_other_change_nothing(tmp_path: Path) -> None:
+    film = clips.film(tmp_path / "film.mp4", *clips.X264, "-bf", "0", *clips.AAC)
+    path = edited(film, tmp_path / "edits.mp4", (1000, 0), (2000, 1000), (10_000, 3000))
+
+    found = facts(path)
+
+    assert (found.reader, found.findings) == ("isobmff", ())
+
+
+def test_a_cut_that_an_edit_list_hides_from_players_is_told(tmp_path: Path) -> None:
+    film = clips.film(tmp_path / "film.mp4", *clips.X264, "-bf", "0", *clips.AAC)
+    path = edited(film, tmp_path / "edits.mp4", (2000, 0), (10_000, 4000))
+
+    found = facts(path)
+
+    assert found.reader == "isobmff"
+    assert [(f.kind, f.level, f.stream, f.from_ms, f.size_ms) for f in found.findings] == [
+        ("hidden_loss", "degradation", 0, 2000, 2000),
+        ("hidden_loss", "degradation", 1, 2000, 2000),
+    ]
+
+
+def test_an_empty_edit_between_two_that_show_something_is_a_hole(films: Path, tmp_path: Path) -> None:
+    path = edited(films / "film.mp4", tmp_path / "edits.mp4", (2000, 0), (1500, -1), (10_000, 2000))
+
+    hole = the(judge(direct(path), TOLERANCE), "gap")
+
+    assert hole.level == "interruption"
+    assert abs((hole.from_ms or 0) - 2000) <= 40
+    assert abs((hole.size_ms or 0) - 1500) <= 40
+
+
+def test_edits_that_go_back_are_left_to_the_reference_reader(films: Path, tmp_path: Path) -> None:
+    path = edited(films / "film.mp4", tmp_path / "edits.mp4", (2000, 2000), (2000, 0))
+
+    assert facts(path).reader == "pyav (isobmff: 2 edits, which go back)"
+
+
+def test_a_fragment_taken_out_and_the_rest_stamped_anew_shows_by_its_number(films: Path, tmp_path: Path) -> None:
+    options = ("-movflags", "frag_every_frame+empty_moov+default_base_moof")
+    whole = clips.remux(films / "film.mp4", tmp_path / "whole.mp4", "-an", *options)
+    data = bytearray(whole.read_bytes())
+    starts = [at - 4 for at in range(len(data)) if data.startswith(b"moof", at)]
+    times = [_decode_time(data, start) for start in starts]
+    lost = times[71][1] - times[70][1]
+    for place, time in times[71:]:
+        struct.pack_into(">Q", data, place, time - lost)
+    path = tmp_path / "restamped.mp4"
+    path.write_bytes(data[: starts[70]] + data[starts[71] :])
+
+    found = facts(path)
+
+    assert facts(whole).findings == ()
+    assert [(f.kind, f.level, f.found) for f in found.findings if f.kind != "dropped_frames"] == [
+        ("missing_sequence", "degradation", "1 missing in 1 places, the first from 71 to 71")
+    ]
+
+
+def _decode_time(data: bytes | bytearray, moof: int) -> tuple[int, int]:
+    """Where a fragment's decoding time stands, and the time."""
+    place = data.index(b"tfdt", moof) + 8
+    return place, int.from_bytes(data[place : place + 8], "big")
 
 
 # What is not there.

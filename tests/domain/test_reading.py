@@ -308,6 +308,35 @@ def test_a_step_back_in_time_is_a_reset() -> None:
     assert (reset.from_ms, reset.size_ms, reset.level) == (4_000, 10_000, "degradation")
 
 
+@pytest.mark.parametrize(
+    ("numbers", "missing"),
+    [
+        ([1, 2, 3, 4, 5, 6], None),
+        ([4, 5, 6, 9, 10, 11], 2),
+        ([1, 2, 5, 6, 3, 4], None),
+        ([1, 2, 3, 1, 2, 3], None),
+        ([1, 3, 5, 7, 9], None),
+        ([1, 1, 1, 1], None),
+        ([1, 2, 3, 4, 6], None),
+        ([1, 2, 3, 4, 5, 7], 1),
+    ],
+    ids=["whole", "a hole", "out of order", "again", "by two", "none", "too few to know", "just enough"],
+)
+def test_numbers_that_are_missing_of_a_count_by_one_are_told(numbers: list[int], missing: int | None) -> None:
+    found = judged(stream(frames(100)), numbers=numbers)
+
+    assert [f.count for f in found.findings] == ([missing] if missing else [])
+    assert all((f.kind, f.level, f.evidence) == ("missing_sequence", "degradation", "sequence") for f in found.findings)
+
+
+@pytest.mark.parametrize(("hidden_ms", "told"), [(249, []), (250, []), (251, [("hidden_loss", "degradation")])])
+def test_what_an_edit_list_leaves_out_between_shown_parts_is_told(hidden_ms: int, told: list[tuple[str, str]]) -> None:
+    facts = judged(stream(frames(100), hidden=((50 * FRAME, 90 * hidden_ms),)))
+
+    assert kinds(facts) == told
+    assert [(finding.from_ms, finding.size_ms) for finding in facts.findings] == [(2000, hidden_ms)] * len(told)
+
+
 def test_photos_and_unreadable_files_say_so() -> None:
     assert kinds(photo("jpeg", "header", ())) == [("not_testable", "note")]
     assert kinds(unreadable("0 bytes")) == [("unreadable", "interruption")]
