@@ -30,10 +30,10 @@ from pipeline.cli.check_words import (
     reason,
     rests_on,
     say,
-    shown,
     untested,
 )
 from pipeline.cli.markup import Markup, join, tag
+from pipeline.cli.printable import printable
 from pipeline.domain.check import Checked, Observation, Unread, gravest
 from pipeline.domain.coverage import numbered
 from pipeline.domain.policy import Policy
@@ -47,7 +47,7 @@ _MOST_FILES: Final = 300
 """Files told one by one; of more, those that matter, and all of them as digests."""
 _FIRST_FILES: Final = 50
 _NAME_CHARS: Final = 80
-_MOST_UNTESTED: Final = 30
+_MOST_UNREAD: Final = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +92,11 @@ def page(
 def refused(path: Path, read: Collection[Path]) -> str | None:
     """Why no page may be written to *path*: what is there is no plain file, or is one of the files *read*."""
     if not path.parent.is_dir():
-        return f"there is no folder {shown(str(path.parent))} to write it into"
+        return f"there is no folder {printable(str(path.parent))} to write it into"
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        return f"{shown(str(path))} is there and is no regular file; name another"
+        return f"{printable(str(path))} is there and is no regular file; name another"
     if path.resolve() in read:
-        return f"{shown(str(path))} is one of the files to be checked; name another"
+        return f"{printable(str(path))} is one of the files to be checked; name another"
     return None
 
 
@@ -204,14 +204,15 @@ def _answers(chapter: _Chapter) -> Markup:
     """When, how sure, and what not."""
     words, checked = chapter.words, chapter.checked
     sure = _list(rests_on(words, checked.bases)) if checked.bases else tag("p", words.not_one_file)
-    said = [untested(words, item) for item in checked.not_tested]
-    most = _MOST_UNTESTED if len(said) > _MOST_UNTESTED else 0  # the last is about all of them
-    untold = _list([*said[:most], say(words.more_unread, count=len(said) - most - 1), said[-1]] if most else said)
+    unread = [untested(words, item) for item in checked.not_tested if item.why == "unread"]
+    others = [untested(words, item) for item in checked.not_tested if item.why != "unread"]
+    more = len(unread) - _MOST_UNREAD
+    cut = [say(words.more_unread, count=more)] if more > 0 else []
     return tag(
         "div",
         tag("div", tag("h3", words.when), *(tag("p", line) for line in _times(chapter))),
         tag("div", tag("h3", words.sure), sure),
-        tag("div", tag("h3", words.untested), untold),
+        tag("div", tag("h3", words.untested), _list([*unread[:_MOST_UNREAD], *cut, *others])),
         class_="answers",
     )
 
@@ -294,7 +295,7 @@ def _finding(chapter: _Chapter, row: Observation, place: int) -> Markup:
     marked = marked_at(row, chapter.files) is not None
     link = tag("a", str(place), href=f"#r{chapter.number}-m{place}") if marked else str(place)
     where = [part for part in (_place(row, words), _stream(chapter, row)) if part]
-    technical = say(words.technical, expected=shown(row.expected), found=shown(row.found))
+    technical = say(words.technical, expected=printable(row.expected), found=printable(row.found))
     evidence = [words.evidence[row.evidence]]
     if row.error_ms:
         evidence.append(tag("small", say(words.clock_error, error=length(words, row.error_ms))))
@@ -356,7 +357,7 @@ def _files(chapter: _Chapter) -> Iterator[Markup]:
     heads = (words.file_name, words.start, words.end, words.size, words.container, words.reader, "SHA-256")
     yield _table("files", heads, (_file(chapter, name, segment) for name, segment in chosen))
     if len(chosen) < len(every):
-        lines = (f"{segment.probed.landed.object.sha256}  {shown(name)}\n" for name, segment in every)
+        lines = (f"{segment.probed.landed.object.sha256}  {printable(name)}\n" for name, segment in every)
         yield tag("details", tag("summary", say(words.digests, count=len(every))), tag("pre", *lines))
 
 
@@ -372,8 +373,8 @@ def _file(chapter: _Chapter, name: str, segment: JudgedSegment) -> Markup:
         tag("td", start, class_="when", data_label=words.start),
         tag("td", end, class_="when", data_label=words.end),
         tag("td", f"{landed.object.size_bytes:,}", class_="figure", data_label=words.size),
-        tag("td", shown(container), data_label=words.container),
-        tag("td", shown(facts.reader), data_label=words.reader),
+        tag("td", printable(container), data_label=words.container),
+        tag("td", printable(facts.reader), data_label=words.reader),
         tag("td", landed.object.sha256, class_="digest", data_label="SHA-256"),
     )
 
@@ -397,7 +398,7 @@ def _closing(passed_over: Sequence[Unread], policy: Policy, words: Words, made: 
     parts += [tag("h3", words.not_proven), _list(words.proves_not)]
     facts = (
         (words.made_at, f"{clock(made.at, None, made.zone)[:19]} ({_zone(made.at, made.zone)})"),
-        (words.made_with, tag("code", shown(made.command))),
+        (words.made_with, tag("code", printable(made.command))),
         (words.software, f"unbroken {made.software}"),
         (words.policy, policy.version),
     )
@@ -407,7 +408,7 @@ def _closing(passed_over: Sequence[Unread], policy: Policy, words: Words, made: 
 
 
 def _list(items: Iterable[str]) -> Markup:
-    return tag("ul", *(tag("li", item if isinstance(item, Markup) else shown(item)) for item in items))
+    return tag("ul", *(tag("li", item if isinstance(item, Markup) else printable(item)) for item in items))
 
 
 def _zone(at: WallMs, zone: tzinfo) -> str:
@@ -417,9 +418,9 @@ def _zone(at: WallMs, zone: tzinfo) -> str:
 
 def _name(name: str) -> Markup:
     """A name apart from the direction of the text around it."""
-    return tag("bdi", shown(name))
+    return tag("bdi", printable(name))
 
 
 def _short(name: str) -> str:
-    text = shown(name)
+    text = printable(name)
     return text if len(text) <= _NAME_CHARS else f"{text[: _NAME_CHARS // 2]}…{text[-_NAME_CHARS // 3 :]}"

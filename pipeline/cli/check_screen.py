@@ -10,7 +10,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.check_words import ENGLISH, clock, local, rests_on, shown, untested
+from pipeline.cli.check_words import ENGLISH, clock, local, rests_on, untested
+from pipeline.cli.printable import printable
 from pipeline.domain.canonical import plain
 from pipeline.domain.check import Checked, Observation, Unread, covered_cells, gravest
 from pipeline.domain.policy import Policy
@@ -47,9 +48,9 @@ def _closing(results: Sequence[Checked], policy: Policy) -> str:
 
 def _recording(checked: Checked, zone: tzinfo, width: int, ascii_only: bool) -> Iterator[RenderableType]:
     yield Text.assemble(
-        shown(checked.name) + ": ",
+        printable(checked.name) + ": ",
         (checked.verdict.replace("_", " ").upper(), f"bold {_COLOURS.get(checked.verdict, '')}".strip()),
-        shown(_in_short(checked)),
+        printable(_in_short(checked)),
     )
     ended = checked.ended
     if ended is not None:
@@ -154,7 +155,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _text(text: str) -> Text:
-    return Text(shown(text))
+    return Text(printable(text))
 
 
 # JSON.

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
-from pipeline.cli.check_words import Words, clock, length, local, say, shown
+from pipeline.cli.check_words import Words, clock, length, local, say
 from pipeline.cli.markup import Markup, tag
+from pipeline.cli.printable import printable
 from pipeline.domain.check import Checked, Observation
 from pipeline.domain.coverage import Spans, lanes
 from pipeline.domain.policy import Tolerance
@@ -205,7 +206,7 @@ def _file_bars(files: Sequence[tuple[int, int, str]], top: int, frame: _Frame) -
         else:
             groups.append((lo, hi, [name]))
     for number, (lo, hi, names) in enumerate(groups):
-        title = " … ".join(shown(name) for name in names)
+        title = " … ".join(printable(name) for name in names)
         yield _rect(frame, (lo, hi), top, _ROW_PX, "file even" if number % 2 else "file", title)
 
 

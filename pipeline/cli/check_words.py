@@ -173,11 +173,6 @@ def clock(at: WallMs, since: WallMs | None, zone: tzinfo) -> str:
     return moment.strftime("%H:%M:%S" if same else "%Y-%m-%d %H:%M:%S") + f".{at % 1000:03d}"
 
 
-def shown(text: str) -> str:
-    """What a reader may be given: names and containers are a stranger's text and could steer a terminal or mislead."""
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
-
-
 def untested(words: Words, item: Untested) -> str:
     """What the verdict says nothing about, as a sentence."""
     more = len(item.files) - _SHOWN_NAMES

@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.adapters.clock import SystemClock
+from pipeline.cli.printable import printable
 from pipeline.connectors.announcer import announcing
 from pipeline.domain.canonical import plain
 from pipeline.domain.errors import UnbrokenError
@@ -143,7 +144,7 @@ def listing(shown: Sequence[Standing]) -> Table:
         words = item.detail if decided is None else f"{decided.decision} by {decided.made_by}: {decided.grounds}"
         size = "null" if item.value_base64 is None else str(len(base64.b64decode(item.value_base64)))
         cells = (str(item.place), to_rfc3339(item.at)[:19].replace("T", " "), item.reason, size, words)
-        table.add_row(*(Text(_printable(cell)) for cell in cells))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     return table
 
 
@@ -167,7 +168,3 @@ def report(one: Standing, *, whole: bool = False) -> dict[str, Any]:
         found["headers"] = [{"name": name, "base64": raw} for name, raw in item.headers_base64]
         found["text"] = value[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
     return found
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

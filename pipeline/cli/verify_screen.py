@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from pipeline.cli.printable import printable
 from pipeline.domain.canonical import plain
 from pipeline.domain.selection import Selection
 from pipeline.domain.verify import Item, Result
@@ -66,13 +67,9 @@ def in_words(item: Item) -> Text:
     what can be printed is shown."""
     text = Text.assemble((f"{WORDS[item.result]:<11}", _COLOURS[item.result]), f"  {item.about}  {item.check}: ")
     if item.result == "fail":
-        sides = f"\n               expected {_shown(item.expected)}\n               found    {_shown(item.found)}"
-        return text.append(_shown(item.place) + sides)
-    return text.append(_shown(item.found))
-
-
-def _shown(text: str) -> str:
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+        sides = f"\n               expected {printable(item.expected)}\n               found    {printable(item.found)}"
+        return text.append(printable(item.place) + sides)
+    return text.append(printable(item.found))
 
 
 def closing(items: Sequence[Item]) -> str:

@@ -210,6 +210,7 @@ def test_a_card_full_of_empty_files_is_counted_not_recited() -> None:
     text = Read(made(checked(probed(0), unread=unread))).text
 
     assert ("29.mp4" in text, "30.mp4" in text, "970 more" in text) == (True, False, True)
+    assert ENGLISH.why_untested["uncorroborated"] in text
     assert ENGLISH.why_untested["outside"] in text
 
 
