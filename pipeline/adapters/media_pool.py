@@ -34,8 +34,8 @@ from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
 from pipeline.domain.reading import unreadable
 
-Job = Callable[..., MediaFacts]
-"""``(path, tolerance)``, and the path of an initialisation segment where there is one."""
+Job = Callable[[str, Tolerance, str | None], MediaFacts]
+"""``(path, tolerance, init)``; *init*: the path of the init segment that describes the file, where there is one."""
 _FILES_A_PROCESS: Final = 5000
 """A new process costs a third of a second, as much as reading 200 small files; a leak meets the memory limit before."""
 _START_S: Final = 60
@@ -56,7 +56,7 @@ class Examined(NamedTuple):
 class _Request(NamedTuple):
     path: str
     tolerance: Tolerance
-    init: tuple[str, ...]
+    init: str | None
     hashed: bool
 
 
@@ -84,7 +84,7 @@ class MediaPool:
 
     async def facts(self, path: Path, tolerance: Tolerance) -> MediaFacts:
         """See :class:`pipeline.ports.MediaProbe`; waits for a free place first."""
-        answer = await self._answer_to(_Request(str(path), tolerance, (), hashed=False), _nobody)
+        answer = await self._answer_to(_Request(str(path), tolerance, None, hashed=False), _nobody)
         assert isinstance(answer, MediaFacts)
         return answer
 
@@ -93,11 +93,11 @@ class MediaPool:
     ) -> Examined:
         """Digest and facts of the file at *path*, as the medium holds it now. A file that costs the process is ``unreadable``
         and has a digest all the same. *on_bytes* is told, on other threads, how many bytes more were read. *init*: the
-        initialisation segment that describes it. Raises ``OSError`` of the file."""
+        init segment that describes it. Raises ``OSError`` of the file."""
         told = _Count(on_bytes)
-        inits = () if init is None else (str(init),)
         try:
-            answer = await self._answer_to(_Request(str(path), tolerance, inits, hashed=True), told)
+            request = _Request(str(path), tolerance, None if init is None else str(init), hashed=True)
+            answer = await self._answer_to(request, told)
         except ProbeDied as exc:
             told.start_over()
             digested = await asyncio.to_thread(_digest_here, str(path), told)
@@ -268,7 +268,7 @@ def _serve(pipe: Connection, job: Job, timeout_s: float, memory_bytes: int) -> N
             if request.hashed:
                 answer = _examine(request, job, aside, _Teller(pipe, alarm_s))
             else:
-                answer = job(request.path, request.tolerance, *request.init)
+                answer = job(request.path, request.tolerance, request.init)
         except MemoryError:
             answer = "ran out of memory"
         except OSError as exc:
@@ -288,11 +288,11 @@ def _examine(request: _Request, job: Job, aside: ThreadPoolExecutor, tell: _Tell
         found, path = os.fstat(descriptor), f"/proc/self/fd/{descriptor}"
         if found.st_size < _ALONGSIDE_BYTES:
             digested = digest(descriptor, found, tell)
-            facts = job(path, request.tolerance, *request.init)
+            facts = job(path, request.tolerance, request.init)
         else:
             hashing = aside.submit(digest, descriptor, found, tell)
             try:
-                facts = job(path, request.tolerance, *request.init)
+                facts = job(path, request.tolerance, request.init)
             finally:
                 digested = hashing.result()  # nothing else may be sent or closed before
         return Examined(if_unchanged(descriptor, digested), facts)

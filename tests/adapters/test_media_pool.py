@@ -25,7 +25,7 @@ TOLERANCE = Tolerance(in_file_ms=250, in_file_intervals=3, across_files_ms=500, 
 _spoiled: list[str] = []
 
 
-def obey(path: str, tolerance: Tolerance) -> MediaFacts:
+def obey(path: str, tolerance: Tolerance, init: str | None) -> MediaFacts:
     """A reader whose fate is the file's name."""
     order = Path(path).name
     if order == "crash":
