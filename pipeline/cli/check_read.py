@@ -80,7 +80,7 @@ class Reader:
 
 def named_media(path: Path) -> bool:
     """Whether a file's name says that it is a recording."""
-    return path.suffix.lower().removeprefix(".") in MEDIA
+    return path.suffix.lower().removeprefix(".") in MEDIA and not path.name.startswith("._")
 
 
 def _refusal(path: Path) -> str | None:

@@ -97,6 +97,8 @@ _SIGNATURES: Final = (
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),  # ASF
     (0, b"DHAV"),
 )
+_APPLE_DOUBLE: Final = b"\x00\x05\x16\x07"
+"""RFC 1740: macOS writes these on cards it mounts, each under the name of a recording with ``._`` before it."""
 _TS_PACKET: Final = 188
 
 _DATE: Final = r"((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])"
@@ -155,6 +157,8 @@ def read_claims(path: Path, mtime_ns: int, profile: Profile, zone: tzinfo) -> Cl
 
 def refusal(path: Path, head: bytes) -> str | None:
     """Why the file at *path*, beginning with *head*, is not taken for a recording; ``None`` if it is."""
+    if path.name.startswith("._") and head.startswith(_APPLE_DOUBLE):
+        return "a note macOS leaves beside a file, not a recording"
     extension = path.suffix.lower().removeprefix(".")
     if extension in MEDIA:
         return None

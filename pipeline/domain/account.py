@@ -7,7 +7,7 @@ compared; arrival times decide nothing:
 |---|---|---|
 | runs on | within error | one run (the same epoch) |
 | runs on | a hole beyond error | hidden loss: time passed that no file shows, and the stamps do not tell |
-| runs on | away and back later | clock step: no time is missing where the stamps fit in on both sides |
+| runs on | away and back later | clock step: no time is missing where the stamps fit in on both sides, else what they leave open |
 | jumps | a hole beyond error | gap, as exact as the wall clock |
 | jumps | within error | timestamp reset: one run, noted |
 | runs on | back beyond error, even before all that came earlier | clock step |
@@ -251,8 +251,8 @@ def _wall_pieces(number: int, epoch: Epoch) -> Iterator[_Piece]:
 
 
 def _joined(epochs: Sequence[Epoch], tolerance: Tolerance) -> tuple[list[Epoch], list[Finding]]:
-    """The epochs, where one whose stamps fit a hole of another on both sides is put into it: for so long the wall clock was
-    set otherwise, and it came back."""
+    """The epochs, where one whose stamps lie in a hole of another is put into it: for so long the wall clock was otherwise,
+    and it came back. What is left of the hole is missing."""
     joined, found = list(epochs), []
     while fit := next(_fits(joined, tolerance.across_files_ms * TICKS_PER_MS), None):
         around, within, turns = fit
@@ -267,7 +267,9 @@ def _joined(epochs: Sequence[Epoch], tolerance: Tolerance) -> tuple[list[Epoch],
 
 
 def _fits(epochs: Sequence[Epoch], slack: int) -> Iterator[tuple[Epoch, Epoch, int]]:
-    """An epoch, another whose stamps fill a hole of it from side to side, and by how much those move to lie there."""
+    """An epoch, another whose stamps fill a hole of it from side to side, and by how much those move to lie there. Or from
+    one side, if by the wall clock it lies in that hole as well: a file that lost its end does, and its date is off by what it
+    lost. Whichever clock is right, as much of the hole is missing."""
     running = [epoch for epoch in epochs if epoch.clock == "ts" and _believed(epoch)]
     for around, within in itertools.permutations(running, 2):
         inner = within.streams[reference(within.streams)]
@@ -275,7 +277,14 @@ def _fits(epochs: Sequence[Epoch], slack: int) -> Iterator[tuple[Epoch, Epoch, i
         for before, after in itertools.pairwise(around.streams[reference(around.streams)]):
             lo, hi = around.origin + before.hi, around.origin + after.lo
             turns = (lo - starts + MPEG_TS_WRAP // 2) // MPEG_TS_WRAP * MPEG_TS_WRAP
-            if abs(starts + turns - lo) <= slack and abs(ends + turns - hi) <= slack:
+            before_ticks, after_ticks = starts + turns - lo, hi - ends - turns
+            away = within.anchor.offset - turns - around.anchor.offset
+            doubt = slack + within.anchor.error + around.anchor.error
+            if max(abs(before_ticks), abs(after_ticks)) <= slack or (
+                min(before_ticks, after_ticks) >= -slack
+                and min(abs(before_ticks), abs(after_ticks)) <= slack
+                and min(before_ticks + away, after_ticks - away) >= -doubt
+            ):
                 yield around, within, turns
 
 

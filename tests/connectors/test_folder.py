@@ -217,6 +217,20 @@ async def test_what_is_no_recording_is_refused_with_the_reason(
     assert len(table.heard.statements) == 1
 
 
+async def test_the_note_macos_leaves_beside_a_recording_is_no_unreadable_recording(table: Table, card: Path) -> None:
+    write(card / "._good.mp4", b"\x00\x05\x16\x07\x00\x02\x00\x00" + bytes(4088))
+    write(card / "._odd.mp4")
+    write(card / "good.mp4", b"good")
+
+    rows = await table.run(card)
+
+    assert {row.name: row.outcome for row in rows} == {
+        "._good.mp4": "refused",
+        "._odd.mp4": "announced",
+        "good.mp4": "announced",
+    }
+
+
 @pytest.mark.parametrize(
     "name",
     [

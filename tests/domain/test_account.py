@@ -211,6 +211,18 @@ def test_stamps_that_lie_in_a_hole_without_filling_it_leave_a_gap() -> None:
     assert [size for _, size, _ in gaps(found)] == [20_000]
 
 
+@pytest.mark.parametrize(("stamps_ms", "wall_ms"), [(50_000, 55_000), (55_000, 50_000)], ids=["its end", "its start"])
+def test_a_file_that_lost_half_of_itself_leaves_a_gap_of_what_it_lost(stamps_ms: int, wall_ms: int) -> None:
+    """Its date less its length, or the time in its name, is off by what it lost; the files around it show how much that is."""
+    media = facts(video(PTS0 + stamps_ms * 90, 5000))
+    half = probed(5, media, claimed_start=claimed(T0 + wall_ms))
+
+    found = told(*[half if number == 5 else at(number, 0, 0) for number in range(9)])
+
+    assert gaps(found) == [(wall_ms, 5000, "media_clock")]
+    assert kinds(found) == [("clock_step", "note")]
+
+
 def test_an_hour_ahead_stays_in_doubt_even_when_summer_time_may_have_begun() -> None:
     """An hour cut out of files with an hour each in them looks exactly so."""
     found = told(*[named(number, 0, HOUR_MS if number >= 12 else 0) for number in range(24)])
