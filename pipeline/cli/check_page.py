@@ -27,10 +27,10 @@ from pipeline.cli.check_words import (
     found,
     length,
     local,
+    not_tested,
     reason,
     rests_on,
     say,
-    untested,
 )
 from pipeline.cli.markup import Markup, join, tag
 from pipeline.cli.printable import printable
@@ -204,15 +204,12 @@ def _answers(chapter: _Chapter) -> Markup:
     """When, how sure, and what not."""
     words, checked = chapter.words, chapter.checked
     sure = _list(rests_on(words, checked.bases)) if checked.bases else tag("p", words.not_one_file)
-    unread = [untested(words, item) for item in checked.not_tested if item.why == "unread"]
-    others = [untested(words, item) for item in checked.not_tested if item.why != "unread"]
-    more = len(unread) - _MOST_UNREAD
-    cut = [say(words.more_unread, count=more)] if more > 0 else []
+    untold = _list(not_tested(words, checked.not_tested, _MOST_UNREAD))
     return tag(
         "div",
         tag("div", tag("h3", words.when), *(tag("p", line) for line in _times(chapter))),
         tag("div", tag("h3", words.sure), sure),
-        tag("div", tag("h3", words.untested), _list([*unread[:_MOST_UNREAD], *cut, *others])),
+        tag("div", tag("h3", words.untested), untold),
         class_="answers",
     )
 

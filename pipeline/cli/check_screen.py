@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.check_words import ENGLISH, clock, local, rests_on, untested
+from pipeline.cli.check_words import ENGLISH, clock, local, not_tested, rests_on, untested
 from pipeline.cli.printable import printable
 from pipeline.domain.canonical import plain
 from pipeline.domain.check import Checked, Observation, Unread, covered_cells, gravest
@@ -71,8 +71,8 @@ def _recording(checked: Checked, zone: tzinfo, width: int, ascii_only: bool) -> 
     facts.add_column(overflow="fold")
     for number, line in enumerate(rests_on(ENGLISH, checked.bases)):
         facts.add_row("" if number else "rests on", _text(line))
-    for number, item in enumerate(checked.not_tested):
-        facts.add_row("" if number else "not tested", _text(untested(ENGLISH, item)))
+    for number, line in enumerate(not_tested(ENGLISH, checked.not_tested, _ROWS)):
+        facts.add_row("" if number else "not tested", _text(line))
     yield facts
     yield Text()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, Literal, NamedTuple
 
-from pipeline.domain.check import Basis, Observation, Untested, UntestedWhy
+from pipeline.domain.check import Basis, Observation, Untested, UntestedWhy, unopened_in_short
 from pipeline.domain.findings import Evidence, FindingKind, Level
 from pipeline.domain.probe import MediaKind, StreamKind
 from pipeline.domain.recording import Verdict
@@ -684,3 +684,10 @@ CHINESE: Final = Words(
 )
 
 WORDS: Final[Mapping[Language, Words]] = {"en": ENGLISH, "zh": CHINESE}
+
+
+def not_tested(words: Words, items: Sequence[Untested], most: int) -> list[str]:
+    """A line for each; of files that were not opened, at most *most* and how many more there are."""
+    unopened, more, others = unopened_in_short(items, most)
+    counted = [say(words.more_unread, count=more)] if more else []
+    return [*(untested(words, item) for item in unopened), *counted, *(untested(words, item) for item in others)]

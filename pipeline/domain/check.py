@@ -196,6 +196,12 @@ def exit_code(checked: Sequence[Checked]) -> int:
     return 4 if verdicts != {"continuous"} or any(item.unread for item in checked) else 0
 
 
+def unopened_in_short(items: Sequence[Untested], most: int) -> tuple[list[Untested], int, list[Untested]]:
+    """At most *most* of the files that were not opened, how many more there are, and everything else that was not tested."""
+    unopened = [item for item in items if item.why == "unread"]
+    return unopened[:most], max(0, len(unopened) - most), [item for item in items if item.why != "unread"]
+
+
 def gravest(observations: Sequence[Observation], most: int) -> list[Observation]:
     """At most *most* of them, the gravest, in their order."""
     ranked = sorted(range(len(observations)), key=lambda number: LEVEL_ORDER.index(observations[number].level))

@@ -346,3 +346,14 @@ def test_a_reader_that_leaves_early_changes_neither_page_nor_exit_code(
     assert check.returncode == 1
     assert "Traceback" not in said
     assert page.read_text("utf-8").rstrip().endswith("</html>")
+
+
+def test_a_card_full_of_empty_files_fits_a_screen_and_json_lists_them_all(tmp_path: Path) -> None:
+    for number in range(200):
+        (tmp_path / f"{number}.mp4").touch()
+
+    code, text = run(tmp_path)
+    _, found = checked(tmp_path)
+
+    assert (code, "180 more, which the JSON output lists" in text, text.count(".mp4")) == (4, True, 20)
+    assert len(found["recordings"][0]["unread"]) == 200
