@@ -15,9 +15,10 @@ from pipeline.cli.check_words import Words, clock, length, local, say
 from pipeline.cli.markup import Markup, tag
 from pipeline.cli.printable import printable
 from pipeline.domain.check import Checked, Observation
-from pipeline.domain.coverage import Spans, lanes
+from pipeline.domain.coverage import lanes
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.recording import JudgedSegment, RecordingEnded
+from pipeline.domain.spans import Spans
 from pipeline.domain.time import WallMs
 
 _MARK_LANES: Final = 3

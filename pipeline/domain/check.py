@@ -11,7 +11,7 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
@@ -27,6 +27,7 @@ from pipeline.domain.listing import Listing, followed, ranks, remarks, times
 from pipeline.domain.policy import Policy, Tolerance
 from pipeline.domain.probe import MediaFacts, SegmentProbed
 from pipeline.domain.recording import JudgedSegment, RecordingEnded, Verdict
+from pipeline.domain.spans import both, joined
 from pipeline.domain.time import ClaimedTime, ClockOrigin, WallMs
 from pipeline.domain.timeline import claim_of, locate, running_stamp
 
@@ -292,9 +293,9 @@ def _several_sources(segments: Sequence[JudgedSegment]) -> Finding | None:
         if pictures and segment.start is not None and segment.end is not None and not segment.duplicate:
             kind = f"{pictures[0].codec} {pictures[0].format}".strip()
             kinds.setdefault(kind, []).append((segment.start, segment.end))
-    spans = {kind: _joined(sorted(places)) for kind, places in kinds.items()}
+    spans = {kind: joined(places) for kind, places in kinds.items()}
     for (one, mine), (other, theirs) in itertools.combinations(sorted(spans.items()), 2):
-        shared = _shared_ms(mine, theirs)
+        shared = _sum_ms(both(mine, theirs))
         if 2 * shared > min(_sum_ms(mine), _sum_ms(theirs)) and shared > _SURELY_SHARED_MS:
             found = f"{_seconds(shared)} both as {one} and as {other}: check each source in a folder of its own (-r)"
             # Totals: as with a stream whose loss has no place, the recording is not called continuous.
@@ -304,29 +305,7 @@ def _several_sources(segments: Sequence[JudgedSegment]) -> Finding | None:
     return None
 
 
-def _joined(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    joined: list[tuple[int, int]] = []
-    for start, end in places:
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined
-
-
-def _shared_ms(one: Sequence[tuple[int, int]], two: Sequence[tuple[int, int]]) -> int:
-    shared, at = 0, 0
-    for start, end in one:
-        while at < len(two) and two[at][1] <= start:
-            at += 1
-        for lo, hi in itertools.islice(two, at, None):
-            if lo >= end:
-                break
-            shared += min(end, hi) - max(start, lo)
-    return shared
-
-
-def _sum_ms(spans: Sequence[tuple[int, int]]) -> int:
+def _sum_ms(spans: Iterable[tuple[int, int]]) -> int:
     return sum(end - start for start, end in spans)
 
 

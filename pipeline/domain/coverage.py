@@ -7,7 +7,7 @@ files are the same stream when they are of one kind and rank, as in :mod:`~pipel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -16,14 +16,13 @@ from pipeline.domain.media import milliseconds
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import StreamFacts, StreamKind
 from pipeline.domain.recording import JudgedSegment
+from pipeline.domain.spans import Spans, joined, without
 
-Spans = tuple[tuple[int, int], ...]
-"""Disjoint, rising [start, end) intervals in wall milliseconds."""
 _HOLES: Final = ("gap", "partial_gap")
 
 
 class Lane(NamedTuple):
-    """One stream through all files. ``rank`` counts streams of its kind from 1."""
+    """One stream through all files. ``rank`` counts streams of its kind from 1; ``spans`` are wall milliseconds."""
 
     kind: StreamKind
     rank: int
@@ -44,7 +43,9 @@ def lanes(checked: Checked, tolerance: Tolerance) -> tuple[Lane, ...]:
     gaps = [(int(gap.start), int(gap.end)) for gap in checked.ended.gaps] if checked.ended else []
     slack_ms = max([tolerance.across_files_ms, *(_doubt(basis, tolerance) for basis in checked.bases)])
     return tuple(
-        Lane(kind, rank, codecs[kind, rank], tuple(_without(_joined(spans, slack_ms), [*gaps, *holes[kind, rank]])))
+        Lane(
+            kind, rank, codecs[kind, rank], tuple(without(joined(spans, slack_ms), joined([*gaps, *holes[kind, rank]])))
+        )
         for (kind, rank), spans in pieces.items()
     )
 
@@ -91,30 +92,3 @@ def _inside(segment: JudgedSegment, stream: StreamFacts) -> Iterator[tuple[int, 
             continue
         if finding.kind in _HOLES and finding.stream in (None, stream.index):
             yield segment.start + finding.from_ms, segment.start + finding.to_ms
-
-
-def _joined(spans: Iterable[tuple[int, int]], slack_ms: int) -> list[tuple[int, int]]:
-    joined: list[tuple[int, int]] = []
-    for lo, hi in sorted(spans):
-        if joined and lo - joined[-1][1] <= slack_ms:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], hi))
-        else:
-            joined.append((lo, hi))
-    return joined
-
-
-def _without(spans: Iterable[tuple[int, int]], holes: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """*spans* less *holes*, both rising."""
-    cuts = _joined(holes, 0)
-    at = 0
-    for lo, hi in spans:
-        while at < len(cuts) and cuts[at][1] <= lo:
-            at += 1
-        number = at
-        while number < len(cuts) and cuts[number][0] < hi:
-            if cuts[number][0] > lo:
-                yield lo, cuts[number][0]
-            lo = max(lo, cuts[number][1])
-            number += 1
-        if lo < hi:
-            yield lo, hi

@@ -31,6 +31,7 @@ from pipeline.domain.marks import Mark, begun, steps
 from pipeline.domain.media import TimeBase, milliseconds
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import BandIdentity, MediaFacts, StreamFacts, StreamKind
+from pipeline.domain.spans import Spans, both, without
 from pipeline.domain.time import ClaimedTime
 
 # What readers hand over.
@@ -252,10 +253,6 @@ def _facts(stream: StreamReading, walk: Walk | None) -> StreamFacts:
     )
 
 
-Spans = list[tuple[int, int]]
-"""Disjoint, rising [start, end) intervals in units of a common clock."""
-
-
 class _Timed:
     """A stream with its walk, on a clock whose unit all streams of the group share."""
 
@@ -296,9 +293,9 @@ def _across(group: list[_Timed], reading: FileReading, tolerance: Tolerance) -> 
     zero, end = min(t.start(unit) for t in group), max(t.end(unit) for t in group)
     ruler = _Ruler(unit, zero)
     missing = [[(zero, t.start(unit)), *t.holes(unit), (t.end(unit), end)] for t in group]
-    common = missing[0]
+    common: Spans = missing[0]
     for spans in missing[1:]:
-        common = list(_both(common, spans))
+        common = list(both(common, spans))
     gaps = [(a, b) for a, b in common if 1000 * (b - a) > tolerance.in_file_ms * unit]
     for a, b in gaps:
         yield _hole("gap", "interruption", ruler, a, b, None, "every stream")
@@ -311,7 +308,7 @@ def _of_a_stream(
 ) -> Iterator[Finding]:
     stream, unit = timed.stream, ruler.unit
     for hole in timed.holes(unit):
-        for a, b in without(hole, gaps):
+        for a, b in without([hole], gaps):
             if 1000 * (b - a) > tolerance.in_file_ms * unit:
                 yield _hole("partial_gap", "degradation", ruler, a, b, stream.index, "this stream")
     intervals = sum(stream.cadence.counts)
@@ -402,31 +399,6 @@ def _uneven(timed: _Timed, ruler: _Ruler, end: int, reading: FileReading, tolera
                 to_ms=ruler.at(b),
                 size_ms=size_ms,
             )
-
-
-def _both(left: Spans, right: Spans) -> Iterator[tuple[int, int]]:
-    """The intersection of two lists of spans."""
-    i = j = 0
-    while i < len(left) and j < len(right):
-        a, b = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
-        if a < b:
-            yield a, b
-        if left[i][1] < right[j][1]:
-            i += 1
-        else:
-            j += 1
-
-
-def without(span: tuple[int, int], holes: Spans) -> Iterator[tuple[int, int]]:
-    """*span* less *holes*."""
-    at, end = span
-    for a, b in holes:
-        if b > at and a < end:
-            if a > at:
-                yield at, a
-            at = b
-    if at < end:
-        yield at, end
 
 
 def _untimed(reading: FileReading) -> Iterator[Finding]:

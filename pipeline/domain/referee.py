@@ -31,7 +31,8 @@ from pipeline.domain.findings import Finding, Level
 from pipeline.domain.media import TimeBase, milliseconds
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import StreamKind
-from pipeline.domain.reading import FileReading, Spans, StreamReading, walked, without
+from pipeline.domain.reading import FileReading, StreamReading, walked
+from pipeline.domain.spans import Spans, without
 
 _ROUNDING_S: Final = Fraction(2, 1000)
 _ROUNDING_TICKS: Final = 2
@@ -135,7 +136,7 @@ def _moved_whole(ours: _Side, theirs: _Side) -> bool:
 
 def _unseen(holes: Spans, suspected: Spans, tolerance: Tolerance) -> bool:
     """Whether one side's holes reach beyond what the other takes for holes."""
-    return any(b - a > 1000 * tolerance.in_file_ms for hole in holes for a, b in without(hole, suspected))
+    return any(b - a > 1000 * tolerance.in_file_ms for a, b in without(holes, suspected))
 
 
 def _extent(side: _Side) -> str:
