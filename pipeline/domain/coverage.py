@@ -8,7 +8,6 @@ files are the same stream when they are of one kind and rank, as in :mod:`~pipel
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Final, NamedTuple
 
 from pipeline.domain.check import Basis, Checked
@@ -67,23 +66,20 @@ def _placed(segment: JudgedSegment) -> Iterator[tuple[tuple[StreamKind, int], St
         return
     timed = [stream for stream in segment.probed.facts.streams if stream.kind != "other"]
     zero = min(
-        (_seconds(stream, stream.first_ticks) for stream in timed if stream.first_ticks is not None), default=None
+        (stream.time_base.seconds(stream.first_ticks) for stream in timed if stream.first_ticks is not None),
+        default=None,
     )
     ranks: dict[StreamKind, int] = {}
     for stream in timed:
         ranks[stream.kind] = ranks.get(stream.kind, 0) + 1
         if zero is None or stream.first_ticks is None or stream.last_ticks is None:
             continue
-        first = _seconds(stream, stream.first_ticks)
-        last = _seconds(stream, stream.last_ticks + (stream.median_interval_ticks or 0))
+        first = stream.time_base.seconds(stream.first_ticks)
+        last = stream.time_base.seconds(stream.last_ticks + (stream.median_interval_ticks or 0))
         lo = segment.start + milliseconds(first - zero)
         if lo >= segment.end:  # a program with a clock of its own: where it lies among the others is not known
             lo = segment.start
         yield (stream.kind, ranks[stream.kind]), stream, (lo, lo + milliseconds(last - first))
-
-
-def _seconds(stream: StreamFacts, ticks: int) -> Fraction:
-    return Fraction(ticks * stream.time_base_num, stream.time_base_den)
 
 
 def _inside(segment: JudgedSegment, stream: StreamFacts) -> Iterator[tuple[int, int]]:

@@ -15,7 +15,7 @@ from typing import Final
 
 from pipeline.domain.continuity import Gap
 from pipeline.domain.landing import ObjectRef
-from pipeline.domain.media import TimeBase, floor_half_up, milliseconds, unwrap_33
+from pipeline.domain.media import floor_half_up, milliseconds, unwrap_33
 from pipeline.domain.probe import MediaFacts, StreamFacts
 from pipeline.domain.time import WallMs, to_rfc3339
 
@@ -119,7 +119,7 @@ def _breaks(before: MediaFacts, after: MediaFacts) -> bool:
     one, two = _lead(before), _lead(after)
     if one is None or two is None or _formats(before) != _formats(after):
         return True
-    if (one.time_base_num, one.time_base_den) != (two.time_base_num, two.time_base_den):
+    if one.time_base != two.time_base:
         return True
     assert one.last_ticks is not None
     assert one.median_interval_ticks is not None
@@ -127,7 +127,7 @@ def _breaks(before: MediaFacts, after: MediaFacts) -> bool:
     residual = two.first_ticks - (one.last_ticks + one.median_interval_ticks)
     if before.container == after.container == TRANSPORT_STREAM:
         residual = unwrap_33(residual)
-    return abs(milliseconds(_base(two).seconds(residual))) > DISCONTINUITY_MS
+    return abs(milliseconds(two.time_base.seconds(residual))) > DISCONTINUITY_MS
 
 
 def _formats(facts: MediaFacts) -> tuple[tuple[str, str, str], ...]:
@@ -151,11 +151,7 @@ def _micros(facts: MediaFacts) -> int:
     if lead is None or lead.last_ticks is None or lead.first_ticks is None or lead.median_interval_ticks is None:
         return 0
     span = lead.last_ticks - lead.first_ticks + lead.median_interval_ticks
-    return floor_half_up(_base(lead).seconds(span) * Fraction(1_000_000))
-
-
-def _base(stream: StreamFacts) -> TimeBase:
-    return TimeBase(stream.time_base_num, stream.time_base_den)
+    return floor_half_up(lead.time_base.seconds(span) * Fraction(1_000_000))
 
 
 def _decimal(micros: int) -> str:

@@ -50,6 +50,10 @@ class StreamFacts:
             raise ValueError(f"stream index and packets are not negative, found {self.index} and {self.packets}")
         TimeBase(self.time_base_num, self.time_base_den)
 
+    @property
+    def time_base(self) -> TimeBase:
+        return TimeBase(self.time_base_num, self.time_base_den)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BandIdentity:

@@ -64,6 +64,10 @@ class StreamReading:
     declared_ticks: int | None = None
     hidden: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def time_base(self) -> TimeBase:
+        return TimeBase(self.time_base_num, self.time_base_den)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacketLoss:
@@ -181,7 +185,7 @@ def _zero_ms(reading: FileReading) -> int:
     """Media time of the file's first sample."""
     return min(
         (
-            milliseconds(TimeBase(stream.time_base_num, stream.time_base_den).seconds(stream.first_ticks))
+            milliseconds(stream.time_base.seconds(stream.first_ticks))
             for stream in reading.streams
             if stream.kind != "other" and stream.first_ticks is not None
         ),
@@ -219,7 +223,7 @@ def photo(
 
 def walked(stream: StreamReading, container: str, tolerance: Tolerance) -> Walk:
     """The stream's cadence walked with the policy's limits in its own ticks."""
-    base = TimeBase(stream.time_base_num, stream.time_base_den)
+    base = stream.time_base
     limits = Limits(
         rounding=base.ticks(Fraction(2, 1000)) + 2,
         hole=base.ticks(Fraction(tolerance.in_file_ms, 1000)),
@@ -500,11 +504,11 @@ def _place_ms(reading: FileReading, stream: int | None, after_ticks: int | None)
     if there is None or after_ticks is None or there.first_ticks is None:
         return None
     firsts = [
-        TimeBase(s.time_base_num, s.time_base_den).seconds(s.first_ticks)
+        s.time_base.seconds(s.first_ticks)
         for s in reading.streams
         if s.clock == there.clock and s.kind != "other" and s.cadence.starts and s.first_ticks is not None
     ]
-    at = TimeBase(there.time_base_num, there.time_base_den).seconds(there.first_ticks + after_ticks)
+    at = there.time_base.seconds(there.first_ticks + after_ticks)
     return milliseconds(at - min(firsts)) if firsts else None
 
 
@@ -513,7 +517,7 @@ def _declared_beyond(stream: StreamReading, walk: Walk | None) -> int:
     if stream.declared_ticks is None or stream.first_ticks is None or stream.last_ticks is None or walk is None:
         return 0
     beyond = stream.declared_ticks - (stream.last_ticks - stream.first_ticks + walk.median)
-    return max(0, milliseconds(TimeBase(stream.time_base_num, stream.time_base_den).seconds(beyond)))
+    return max(0, milliseconds(stream.time_base.seconds(beyond)))
 
 
 def _truncated(truncation: Truncation, lost_ms: int | None, level: Level) -> Finding:

@@ -28,7 +28,7 @@ from typing import Final
 
 from pipeline.domain.cadence import Walk
 from pipeline.domain.findings import Finding, Level
-from pipeline.domain.media import TimeBase, milliseconds
+from pipeline.domain.media import milliseconds
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import StreamKind
 from pipeline.domain.reading import FileReading, StreamReading, walked
@@ -77,7 +77,7 @@ class _Side:
 
     def __init__(self, reading: FileReading, stream: StreamReading, container: str, tolerance: Tolerance) -> None:
         self.reading, self.stream = reading, stream
-        self._base = TimeBase(stream.time_base_num, stream.time_base_den)
+        self._base = stream.time_base
         half = replace(
             tolerance, in_file_ms=tolerance.in_file_ms // 2, in_file_intervals=tolerance.in_file_intervals // 2
         )
