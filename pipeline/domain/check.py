@@ -104,6 +104,10 @@ class Basis(NamedTuple):
     error_ms: int | None
     files: int
 
+    def doubt_ms(self, tolerance: Tolerance) -> int:
+        """Between files that a wall clock places, what may be missing unseen; 0 by other clocks."""
+        return max(tolerance.wall_clock_ms, 2 * (self.error_ms or 0)) if self.evidence == "wall_clock" else 0
+
 
 class Untested(NamedTuple):
     """What the verdict says nothing about: why, and of which files, or how many, or up to which length."""
@@ -476,8 +480,9 @@ def _since(ended: RecordingEnded, at: WallMs | None) -> int | None:
 
 
 def _bases(ended: RecordingEnded, segments: Sequence[JudgedSegment], ruling: Ruling) -> Iterator[Basis]:
+    starts_anew = _starts_anew(ended, segments)
     counted = Counter(
-        _NO_BASIS if ruling == "nothing" else _basis(segment.probed, _starts_anew(ended, segments))
+        _NO_BASIS if ruling == "nothing" else _basis(segment.probed, starts_anew)
         for segment in segments
         if segment.probed.facts.media == "timed" and not segment.duplicate
     )
@@ -546,9 +551,9 @@ def _between_files(
     lost = sum(basis.files for basis in bases if basis.evidence == "none")
     if lost:
         yield Untested("unplaced", how_many=lost)
-    errors = [basis.error_ms or 0 for basis in bases if basis.evidence == "wall_clock"]
-    if errors:
-        yield Untested("wall_clock", size_ms=max(tolerance.wall_clock_ms, 2 * max(errors)))
+    doubts = [basis.doubt_ms(tolerance) for basis in bases if basis.evidence == "wall_clock"]
+    if doubts:
+        yield Untested("wall_clock", size_ms=max(doubts))
     if ruling == "stamps":
         yield Untested("stamps_alone")
     elif any(basis.origin == "file_system" for basis in bases):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from pipeline.domain.check import Basis, Checked
+from pipeline.domain.check import Checked
 from pipeline.domain.media import milliseconds
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import StreamFacts, StreamKind
@@ -40,7 +40,7 @@ def lanes(checked: Checked, tolerance: Tolerance) -> tuple[Lane, ...]:
             pieces.setdefault(key, []).append(span)
             holes.setdefault(key, []).extend(_inside(segment, stream))
     gaps = [(int(gap.start), int(gap.end)) for gap in checked.ended.gaps] if checked.ended else []
-    slack_ms = max([tolerance.across_files_ms, *(_doubt(basis, tolerance) for basis in checked.bases)])
+    slack_ms = max([tolerance.across_files_ms, *(basis.doubt_ms(tolerance) for basis in checked.bases)])
     return tuple(
         Lane(
             kind, rank, codecs[kind, rank], tuple(without(joined(spans, slack_ms), joined([*gaps, *holes[kind, rank]])))
@@ -54,10 +54,6 @@ def numbered(checked: Checked) -> tuple[tuple[StreamKind, int], ...]:
     falling order of their names."""
     there = {key for _, segment in checked.files for key, _, _ in _placed(segment)}
     return tuple(sorted(there, key=lambda key: f"{key[0]}{key[1] - 1}", reverse=True))
-
-
-def _doubt(basis: Basis, tolerance: Tolerance) -> int:
-    return max(tolerance.wall_clock_ms, 2 * (basis.error_ms or 0)) if basis.evidence == "wall_clock" else 0
 
 
 def _placed(segment: JudgedSegment) -> Iterator[tuple[tuple[StreamKind, int], StreamFacts, tuple[int, int]]]:
