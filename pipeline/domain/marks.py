@@ -17,11 +17,11 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby, pairwise
 from typing import Final, Literal, NamedTuple
 
+from pipeline.domain.drift import MOST_PPM
 from pipeline.domain.findings import Finding, Level
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.time import MAX_WALL_MS, ClaimedTime, WallMs
 
-_DRIFT_PPM: Final = 500
 _TOO_FEW_TO_DOUBT: Final = 3
 _MOST_TOLD: Final = 16
 """More steps than these are told as one."""
@@ -46,7 +46,7 @@ class _Step(NamedTuple):
 
     def is_beyond(self, tolerance: Tolerance) -> bool:
         apart_ms = self.later.media_ms - self.earlier.media_ms
-        drift_ms = apart_ms * _DRIFT_PPM // 1_000_000
+        drift_ms = apart_ms * MOST_PPM // 1_000_000
         return abs(self.size_ms) > self.earlier.error_ms + self.later.error_ms + tolerance.in_file_ms + drift_ms
 
 
