@@ -16,6 +16,7 @@ from pipeline.domain.canonical import plain
 from pipeline.domain.check import Checked, Observation, Unread, covered_cells, gravest
 from pipeline.domain.policy import Policy
 from pipeline.domain.recording import JudgedSegment
+from pipeline.domain.time import seconds
 
 _ROWS: Final = 20
 _NAMED: Final = 5
@@ -57,9 +58,9 @@ def _recording(checked: Checked, zone: tzinfo, width: int, ascii_only: bool) -> 
         if ended.started_at is not None and ended.ended_at is not None:
             day = local(ended.started_at, zone).strftime("%Y-%m-%d")
             times = f"{day} {clock(ended.started_at, ended.started_at, zone)} to {clock(ended.ended_at, ended.started_at, zone)} ({zone})"
-            yield _text(f"{times}: {_s(checked.span_ms)}, {_s(ended.covered_ms)} of it recorded")
+            yield _text(f"{times}: {seconds(checked.span_ms)}, {seconds(ended.covered_ms)} of it recorded")
         elif ended.covered_ms:
-            yield _text(f"{_s(ended.covered_ms)} recorded, at no known time")
+            yield _text(f"{seconds(ended.covered_ms)} recorded, at no known time")
     rows = gravest(checked.observations, _ROWS)
     yield from _bar(checked, rows, width, ascii_only)
     if rows:
@@ -82,7 +83,7 @@ def _in_short(checked: Checked) -> str:
     if ended is None:
         return ""
     gaps = [item.size_ms or 0 for item in checked.observations if item.kind == "gap"]
-    missing = f", {_count(len(gaps), 'gap')}, {_s(sum(gaps))} missing" if gaps else ""
+    missing = f", {_count(len(gaps), 'gap')}, {seconds(sum(gaps))} missing" if gaps else ""
     others = [item for item in checked.observations if item.level == "interruption" and item.kind != "gap"]
     if others:
         missing += (
@@ -144,10 +145,6 @@ def _what(row: Observation) -> str:
         where = f" in {row.file}" if row.kind != "duplicate" else f": {row.file} repeats {row.after}"
     stream = f", stream {row.stream}" if row.stream is not None else ""
     return f"{row.found}{where}{stream} (expected {row.expected}; rests on {row.evidence.replace('_', ' ')})"
-
-
-def _s(ms: int) -> str:
-    return f"{ms // 1000}.{ms % 1000:03d} s"
 
 
 def _count(number: int, noun: str) -> str:

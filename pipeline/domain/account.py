@@ -33,7 +33,7 @@ from pipeline.domain.drift import LOSS_PPM, Step, Stretch, lead, stretches
 from pipeline.domain.findings import Evidence, Finding
 from pipeline.domain.media import MPEG_TS_WRAP, unwrap_33
 from pipeline.domain.policy import Tolerance
-from pipeline.domain.time import WallMs
+from pipeline.domain.time import WallMs, seconds
 from pipeline.domain.timeline import TICKS_PER_MS, Epoch, Span, Timeline, merge, reference, wall_ms
 
 GapState = Literal["open", "explained", "unexplained"]
@@ -578,8 +578,7 @@ def _finding(
 
 
 def _seconds(ticks: int) -> str:
-    ms = ticks // TICKS_PER_MS
-    return f"{ms // 1000}.{ms % 1000:03d} s"
+    return seconds(ticks // TICKS_PER_MS)
 
 
 # Runs and gaps.

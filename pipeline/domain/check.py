@@ -28,7 +28,7 @@ from pipeline.domain.policy import Policy, Tolerance
 from pipeline.domain.probe import MediaFacts, SegmentProbed
 from pipeline.domain.recording import JudgedSegment, RecordingEnded, Verdict
 from pipeline.domain.spans import both, joined
-from pipeline.domain.time import ClaimedTime, ClockOrigin, WallMs
+from pipeline.domain.time import ClaimedTime, ClockOrigin, WallMs, seconds
 from pipeline.domain.timeline import claim_of, locate, running_stamp
 
 _HERE: Final = "check"
@@ -301,7 +301,7 @@ def _several_sources(segments: Sequence[JudgedSegment]) -> Finding | None:
     for (one, mine), (other, theirs) in itertools.combinations(sorted(spans.items()), 2):
         shared = _sum_ms(both(mine, theirs))
         if 2 * shared > min(_sum_ms(mine), _sum_ms(theirs)) and shared > _SURELY_SHARED_MS:
-            found = f"{_seconds(shared)} both as {one} and as {other}: check each source in a folder of its own (-r)"
+            found = f"{seconds(shared)} both as {one} and as {other}: check each source in a folder of its own (-r)"
             # Totals: as with a stream whose loss has no place, the recording is not called continuous.
             return Finding(
                 kind="not_testable", level="note", evidence="totals", expected="files of one source", found=found
@@ -440,7 +440,7 @@ def _of_gap(
         level="interruption",
         evidence=gap.evidence,
         expected="media that runs on" + (f", as {claimed} has it" if claimed else ""),
-        found=f"{_seconds(gap.size_ms)} missing",
+        found=f"{seconds(gap.size_ms)} missing",
         file=file,
         after=after,
         stream=None,
@@ -559,7 +559,3 @@ def _between_files(
     elif any(basis.origin == "file_system" for basis in bases):
         impossible = ruling == "claims" or any(finding.kind in _IMPOSSIBLE for finding in ended.findings)
         yield Untested("dates_wrong" if impossible else "dates_alone")
-
-
-def _seconds(ms: int) -> str:
-    return f"{ms // 1000}.{ms % 1000:03d} s"

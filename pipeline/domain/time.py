@@ -75,6 +75,15 @@ def to_rfc3339(at: int) -> str:
     return f"{_date(days)}T{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}.{ms:03d}Z"
 
 
+def seconds(ms: int) -> str:
+    """A length of time for people, to the millisecond.
+
+    >>> seconds(3040)
+    '3.040 s'
+    """
+    return f"{ms // 1000}.{ms % 1000:03d} s"
+
+
 def from_decimal(text: str) -> Nanos:
     """Parse the one spelling of a nanosecond count (64 bit); raises ``ValueError``."""
     if not _NANOS.fullmatch(text):
