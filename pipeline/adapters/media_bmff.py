@@ -29,6 +29,7 @@ _MOST_CLOCK_BOXES: Final = 100_000
 _MOST_INDEX_BYTES: Final = 128 << 20
 """Forty hours of picture and sound."""
 _MTXI_BYTES: Final = 44
+_FILL_BYTES: Final = 1 << 20
 _MOST_NUMBER: Final = 1 << 53
 """No recorder counts so far, and larger integers do not survive every JSON reader."""
 _FIRST: Final = frozenset(
@@ -88,6 +89,8 @@ def walk(file: BinaryIO, size_bytes: int) -> Boxes:
     count = 0
     for count, box in enumerate(boxes(file, 0, size_bytes), 1):  # noqa: B007
         if not _printable(box.kind):
+            if found.index_whole and not found.fragmented and _filled(file, box.start):
+                break
             found.truncation = Truncation(
                 expected="boxes to the end of the file", found="bytes that are no box", byte_offset=box.start
             )
@@ -100,6 +103,19 @@ def walk(file: BinaryIO, size_bytes: int) -> Boxes:
         _note(found, file, box, whole)
     found.crowded = count >= _MOST_BOXES
     return found
+
+
+def _filled(file: BinaryIO, start: int) -> bool:
+    """Whether all behind *start* is one byte of filling, as of memory that was never written or a card that was carved. An
+    index before it names every sample, so that none was there; fragments behind others have no index to name them."""
+    file.seek(start)
+    fill = file.read(1)
+    if fill not in (b"\x00", b"\xff"):
+        return False
+    while chunk := file.read(_FILL_BYTES):
+        if chunk.count(fill) != len(chunk):
+            return False
+    return True
 
 
 def _note(found: Boxes, file: BinaryIO, box: Box, whole: bool) -> None:

@@ -300,7 +300,7 @@ ENGLISH: Final = Words(
     duplicate="repeat of a file before it",
     files_cut="Shown are {shown} of {count} files: the first, and those with a finding or beside a gap. All are in the list of digests below.",
     digests="SHA-256 of all {count} files, as sha256sum writes them",
-    basis_one="{count} file: the time stamps of its own samples",
+    basis_one="{count} file: the time stamps of its own samples, where its format keeps any",
     basis="{count} file: order, and gaps between files, by {clock}|{count} files: order, and gaps between files, by {clock}",
     basis_origin="; clock times from {origin}, give or take {error}",
     reasons={},
@@ -437,7 +437,7 @@ ENGLISH: Final = Words(
         "stamps_alone": "when it was recorded: copying changed the files' dates; their stamps tell what lies between them, not the day",
         "dates_alone": "whether the files' dates are the recorder's: copying may change them, and nothing else places some files",
         "dates_wrong": "what lies between the files: their dates do not fit each other or the time stamps; copying may have changed them",
-        "uncorroborated": "continuous by stamps, wall clock not corroborated: a piece cut out and the rest stamped anew would not show",
+        "uncorroborated": "whether the time stamps are the recorder's: no other clock confirms them, so a piece cut out and the rest stamped anew would not show",
         "outside": "what happened before the first sample and after the last: no file can tell",
     },
     clocks={
@@ -547,7 +547,7 @@ CHINESE: Final = Words(
     duplicate="与前面的文件重复",
     files_cut="共 {count} 个文件，此处列出 {shown} 个：最前面的，以及有发现或与缺失相邻的。全部文件见下面的摘要值清单。",
     digests="全部 {count} 个文件的 SHA-256（sha256sum 格式）",
-    basis_one="{count} 个文件：依据其自身采样的时间戳",
+    basis_one="{count} 个文件：依据其自身采样的时间戳（其格式存有时间戳时）",
     basis="{count} 个文件：先后次序以及文件之间的缺失，依据{clock}",
     basis_origin="；时刻取自{origin}，误差 ±{error}",
     reasons={
@@ -662,7 +662,7 @@ CHINESE: Final = Words(
         "stamps_alone": "录制日期：复制改变了文件日期；时间戳能说明文件之间的情况，但不能说明是哪一天",
         "dates_alone": "文件日期是否为录像机所写：复制可能改变日期，而部分文件没有其他依据",
         "dates_wrong": "文件之间的内容：文件日期彼此不符，或与时间戳不符，可能是复制改变了日期",
-        "uncorroborated": "按时间戳连续，但没有时钟佐证：若剪去一段并改写其后的时间戳，无从发现",
+        "uncorroborated": "时间戳是否为录像机所写：没有别的时钟佐证，若剪去一段并改写其后的时间戳，无从发现",
         "outside": "第一个采样之前和最后一个采样之后发生了什么：任何文件都不能说明",
     },
     clocks={

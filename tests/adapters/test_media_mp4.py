@@ -290,6 +290,32 @@ def _decode_time(data: bytes | bytearray, moof: int) -> tuple[int, int]:
 # What is not there.
 
 
+@pytest.mark.parametrize("fill", [b"\0", b"\xff"])
+def test_filling_behind_a_whole_film_is_no_lost_end(films: Path, tmp_path: Path, fill: bytes) -> None:
+    path = tmp_path / "filled.mp4"
+    path.write_bytes((films / "film.mp4").read_bytes() + fill * (3 << 20))
+
+    assert facts(path).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "tail"),
+    [
+        ("film.mp4", bytes(2 << 20) + b"\1"),
+        ("film.mp4", bytes(100) + b"\xff" * 100),
+        ("fragments.mp4", bytes(4096)),
+    ],
+    ids=["more than filling", "two fillings", "fragments may have been there"],
+)
+def test_bytes_behind_a_film_that_may_have_been_media_are_told(
+    films: Path, tmp_path: Path, name: str, tail: bytes
+) -> None:
+    path = tmp_path / "tail.mp4"
+    path.write_bytes((films / name).read_bytes() + tail)
+
+    assert the(facts(path), "truncated").level == "degradation"
+
+
 @pytest.mark.parametrize("name", ["fast.mp4", "fragments.mp4"])
 @pytest.mark.parametrize("percent", [30, 60, 61, 62, 90])
 def test_a_cut_file_ends_at_the_last_sample_that_is_whole(films: Path, tmp_path: Path, name: str, percent: int) -> None:
