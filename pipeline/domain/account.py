@@ -151,7 +151,7 @@ def account(timeline: Timeline, tolerance: Tolerance, previous: Timeline | None 
     pieces.sort()
     missing, hidden, seen = _between(pieces, clocks, tolerance, resets)
     gaps = _merged([*_leading(pieces, previous, tolerance), *missing, *holes])
-    findings += [*seen, *_overlaps(pieces, tolerance), *_numbers(timeline), *_formats(timeline)]
+    findings += [*seen, *_overlaps(pieces, tolerance), *_shortened(pieces), *_numbers(timeline), *_formats(timeline)]
     if resets:
         findings.append(_reset(len(resets), min(resets)))
     return Account(
@@ -441,6 +441,18 @@ def _overlaps(pieces: Sequence[_Piece], tolerance: Tolerance) -> Iterator[Findin
                 size_ms=doubled // TICKS_PER_MS,
                 wall_start=wall_ms(piece.lo),
                 wall_end=wall_ms(piece.hi),
+            )
+
+
+def _shortened(pieces: Sequence[_Piece]) -> Iterator[Finding]:
+    """Files that a wall clock alone puts one after the other, each hole too short for it to tell, and that are together
+    shorter than the time they lie in by more than its error bars and any drift."""
+    for piece in pieces:
+        lost = piece.length - piece.held
+        if piece.evidence == "wall_clock" and lost > piece.before + piece.after + piece.length * LOSS_PPM // 1_000_000:
+            found = f"{_seconds(lost)} less in {piece.files} files than time passes, each hole too short for the clock to place"
+            yield _finding(
+                "hidden_loss", "degradation", "wall_clock", "as much media as time", found, piece.lo, piece.hi, lost
             )
 
 

@@ -223,6 +223,19 @@ def test_a_file_that_lost_half_of_itself_leaves_a_gap_of_what_it_lost(stamps_ms:
     assert kinds(found) == [("clock_step", "note")]
 
 
+@pytest.mark.parametrize(
+    ("short_ms", "lost_ms"),
+    [(0, None), (200, None), (1000, 9000)],
+    ids=["whole", "within the error bars", "a second of each"],
+)
+def test_what_each_file_of_a_series_lacks_is_told_once_it_adds_up(short_ms: int, lost_ms: int | None) -> None:
+    found = told(*[mp4(number, SEGMENT_MS - short_ms) for number in range(10)])
+
+    told_of = [(f.kind, f.level, f.size_ms) for f in found.findings]
+    assert gaps(found) == []
+    assert told_of == ([("hidden_loss", "degradation", lost_ms)] if lost_ms else [])
+
+
 def test_an_hour_ahead_stays_in_doubt_even_when_summer_time_may_have_begun() -> None:
     """An hour cut out of files with an hour each in them looks exactly so."""
     found = told(*[named(number, 0, HOUR_MS if number >= 12 else 0) for number in range(24)])
