@@ -19,6 +19,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection, wait
@@ -40,8 +41,11 @@ _FILES_A_PROCESS: Final = 5000
 """A new process costs a third of a second, as much as reading 200 small files; a leak meets the memory limit before."""
 _START_S: Final = 60
 _ALARM_GRACE_S: Final = 10
-_ALONGSIDE_BYTES: Final = 4 << 20
+_ALONGSIDE_BYTES: Final = 256 << 10
 """Below, handing a file to a second thread costs more than it saves."""
+_SWITCH_S: Final = 0.0002
+"""The hashing thread needs the interpreter for moments only; with Python's 5 ms it waits longer for it than it hashes
+(measured on 164 MB of transport stream: 1.5 times the digest's time alone instead of 1.04)."""
 _TOLD_BYTES: Final = 32 << 20
 _spawn = multiprocessing.get_context("spawn")
 
@@ -251,6 +255,7 @@ def _serve(pipe: Connection, job: Job, timeout_s: float, memory_bytes: int) -> N
     """The media process: limits first, then one file after the other until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.setswitchinterval(_SWITCH_S)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     limit = _address_space_bytes() + memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

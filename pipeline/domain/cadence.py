@@ -16,11 +16,10 @@ from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import islice
 from typing import Final, NamedTuple
 
-from pipeline.domain.media import floor_half_up
+from pipeline.domain.media import ratio_half_up
 
 _WINDOW: Final = 64
 _BESIDE: Final = 8
@@ -121,7 +120,7 @@ def _sort_out(
     missing = interval - usual
     if first and interval <= limits.folded and _even_after(cadence, run, usual):
         return
-    drop = Drop(at, missing, max(1, floor_half_up(Fraction(missing, usual))) if usual else 1)
+    drop = Drop(at, missing, max(1, ratio_half_up(missing, usual)) if usual else 1)
     if (edge < limits.reorder and drop.frames <= limits.reorder) or (first and interval <= limits.first):
         found.edges.append(drop)
     elif missing > max(limits.hole, limits.hole_intervals * usual) + limits.untimed * usual:

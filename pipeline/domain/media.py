@@ -38,7 +38,12 @@ class TimeBase:
 
 def floor_half_up(value: Fraction) -> int:
     """Round to the nearest integer, halves upward (the same on every platform, for negatives too)."""
-    return (value * 2 + 1).__floor__() // 2
+    return ratio_half_up(value.numerator, value.denominator)
+
+
+def ratio_half_up(numerator: int, denominator: int) -> int:
+    """*numerator* over a positive *denominator* as :func:`floor_half_up` rounds it."""
+    return (2 * numerator + denominator) // (2 * denominator)
 
 
 def milliseconds(seconds: Fraction) -> int:

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import groupby, pairwise
 from math import lcm
 from typing import Final, Literal
@@ -28,7 +29,7 @@ from typing import Final, Literal
 from pipeline.domain.cadence import Cadence, Drop, Limits, Walk, walk
 from pipeline.domain.findings import Evidence, Finding, Level
 from pipeline.domain.marks import Mark, begun, steps
-from pipeline.domain.media import TimeBase, milliseconds
+from pipeline.domain.media import TimeBase, milliseconds, ratio_half_up
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import BandIdentity, MediaFacts, StreamFacts, StreamKind
 from pipeline.domain.spans import Spans, both, without
@@ -223,17 +224,19 @@ def photo(
 
 def walked(stream: StreamReading, container: str, tolerance: Tolerance) -> Walk:
     """The stream's cadence walked with the policy's limits in its own ticks."""
-    base = stream.time_base
-    limits = Limits(
+    limits = _limits(stream.time_base, container, tolerance)
+    return walk(stream.cadence, limits._replace(untimed=stream.longest_missing, reorder=stream.reorder_frames))
+
+
+@lru_cache(maxsize=64)  # the files of a recording have the same few time bases
+def _limits(base: TimeBase, container: str, tolerance: Tolerance) -> Limits:
+    return Limits(
         rounding=base.ticks(Fraction(2, 1000)) + 2,
         hole=base.ticks(Fraction(tolerance.in_file_ms, 1000)),
         hole_intervals=tolerance.in_file_intervals,
         first=base.ticks(Fraction(_FIRST_SAMPLE_MS, 1000)) if "mp4" in container else 0,
         folded=base.ticks(Fraction(_FOLDED_SAMPLE_MS, 1000)) if container == "fmp4" else 0,
-        untimed=stream.longest_missing,
-        reorder=stream.reorder_frames,
     )
-    return walk(stream.cadence, limits)
 
 
 def _facts(stream: StreamReading, walk: Walk | None) -> StreamFacts:
@@ -283,10 +286,10 @@ class _Ruler:
         self.unit, self.zero = unit, zero
 
     def at(self, moment: int) -> int:
-        return milliseconds(Fraction(moment - self.zero, self.unit))
+        return self.ms(moment - self.zero)
 
     def ms(self, length: int) -> int:
-        return milliseconds(Fraction(length, self.unit))
+        return ratio_half_up(1000 * length, self.unit)
 
 
 def _across(group: list[_Timed], reading: FileReading, tolerance: Tolerance) -> Iterator[Finding]:
