@@ -15,7 +15,9 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from pipeline.cli.printable import printable
 from pipeline.domain.errors import UnbrokenError
 from pipeline.settings import Settings
 
@@ -53,7 +55,7 @@ def doctor(
     else:
         table = Table(box=None, pad_edge=False, show_header=False)
         for checkup in checkups:
-            table.add_row("ok" if checkup.ok else "[red]WRONG[/red]", checkup.name, checkup.found)
+            table.add_row("ok" if checkup.ok else "[red]WRONG[/red]", checkup.name, Text(printable(checkup.found)))
             if checkup.remedy:
                 table.add_row("", "", f"do: {checkup.remedy}")
         Console().print(table)
@@ -74,7 +76,7 @@ def worm(as_json: Annotated[bool, typer.Option("--json", help="The report as it 
         table = Table(box=None, pad_edge=False, show_header=False)
         for item in report.tried:
             word = "later" if item.ok is None else "ok" if item.ok else "[red]WRONG[/red]" if item.must else "differs"
-            table.add_row(word, item.name, item.found)
+            table.add_row(word, item.name, Text(printable(item.found)))
         Console().print(table)
         typer.echo(f"kept as {settings.records}/{kept}" if isinstance(kept, str) else f"not kept: {kept}")
     if report.wrong:

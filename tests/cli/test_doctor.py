@@ -59,17 +59,21 @@ def test_a_receipt_key_that_others_may_read_is_not_in_order(tmp_path: Path, mode
     assert "key.pem" in found["receipt key"][1]
 
 
+def tried_lock(ok: bool | None, found: str) -> WormReport:
+    return WormReport(
+        tried_at=T0,
+        store="https://store",
+        software="unbroken test",
+        tried=(Tried(name="a shorter lock", must=True, ok=ok, found=found),),
+        left=None,
+    )
+
+
 @pytest.mark.parametrize(("ok", "exit_code", "word"), [(True, 0, "ok"), (None, 0, "later"), (False, 1, "WRONG")])
 def test_doctor_worm_shows_what_was_found_and_fails_for_a_fault(
     monkeypatch: pytest.MonkeyPatch, ok: bool | None, exit_code: int, word: str
 ) -> None:
-    report = WormReport(
-        tried_at=T0,
-        store="https://store",
-        software="unbroken test",
-        tried=(Tried(name="a shorter lock", must=True, ok=ok, found="as found"),),
-        left=None,
-    )
+    report = tried_lock(ok, "as found")
     monkeypatch.setattr("pipeline.adapters.worm_s3.look_at_store", lambda _settings: (report, "worm/now.json"))
 
     shown = CliRunner().invoke(build(), ["doctor", "worm"])
@@ -78,3 +82,12 @@ def test_doctor_worm_shows_what_was_found_and_fails_for_a_fault(
     assert (shown.exit_code, as_json.exit_code) == (exit_code, exit_code)
     assert shown.stdout.split() == [word, "a", "shorter", "lock", "as", "found", "kept", "as", "records/worm/now.json"]
     assert as_json.stdout == report_document(report).decode() + "\n"
+
+
+def test_the_words_of_a_store_do_not_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = tried_lock(True, "refused: [/red]\x1b[2J")
+    monkeypatch.setattr("pipeline.adapters.worm_s3.look_at_store", lambda _settings: (report, "worm/now.json"))
+
+    shown = CliRunner().invoke(build(), ["doctor", "worm"])
+
+    assert (shown.exit_code, "refused: [/red]\\x1b[2J" in shown.stdout) == (0, True)
