@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pipeline.cli.check_words import ENGLISH, clock, local, not_tested, rests_on, untested
 from pipeline.cli.printable import printable
+from pipeline.cli.tables import table
 from pipeline.domain.canonical import plain
 from pipeline.domain.check import Checked, Observation, Unread, covered_cells, gravest
 from pipeline.domain.policy import Policy
@@ -121,9 +122,7 @@ def _bar(checked: Checked, rows: Sequence[Observation], width: int, ascii_only: 
 
 
 def _table(rows: Sequence[Observation], checked: Checked, zone: tzinfo) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("#", "when", "finding", "what"):
-        table.add_column(column, overflow="fold", no_wrap=column == "#")
+    found = table(("#", "when", "finding", "what"), unfolded="#")
     since = checked.ended.started_at if checked.ended else None
     placed = {name: (segment.start, segment.end) for name, segment in checked.files}
     for number, row in enumerate(rows, start=1):
@@ -135,8 +134,8 @@ def _table(rows: Sequence[Observation], checked: Checked, zone: tzinfo) -> Table
             when = f"within {when}"
         level = f"{row.kind.replace('_', ' ')}: {row.level}"
         colour = {"interruption": "red", "degradation": "yellow"}.get(row.level, "")
-        table.add_row(str(number), when, Text(level, colour), _text(_what(row)))
-    return table
+        found.add_row(str(number), when, Text(level, colour), _text(_what(row)))
+    return found
 
 
 def _what(row: Observation) -> str:

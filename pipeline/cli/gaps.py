@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from pipeline.cli.tables import table, wide_console
 from pipeline.settings import Settings
-
-_LEAST_COLUMNS: Final = 110
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +37,7 @@ def gaps(
     elif not found:
         typer.echo("no gaps" if not unexplained else "no gap without an explanation")
     else:
-        console = Console(width=max(Console().width, _LEAST_COLUMNS), highlight=False, markup=False)
+        console = wide_console(markup=False)
         console.print(listing(found))
         for line in remedies(found):
             console.print(line, soft_wrap=True)
@@ -66,16 +64,15 @@ def waits(gap: Mapping[str, Any]) -> bool:
 
 def listing(found: Sequence[Mapping[str, Any]]) -> Table:
     """A row for each."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("recording", "unit", "from (UTC)", "to", "seconds", "rests on", "state"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("from (UTC)", "seconds"))
+    columns = ("recording", "unit", "from (UTC)", "to", "seconds", "rests on", "state")
+    rows = table(columns, unfolded=("from (UTC)", "seconds"))
     for gap in found:
         state = gap["state"] + (f" ({gap['reason']})" if gap["reason"] else "")
         error = f", ±{gap['error_s']:.1f} s" if gap["error_s"] else ""
         start, end = (gap[name].replace("T", " ").removesuffix("Z") for name in ("start", "end"))
         rests_on = gap["evidence"].replace("_", " ") + error
-        table.add_row(gap["recording_id"], gap["unit"], start, end[11:], f"{gap['seconds']:.3f}", rests_on, state)
-    return table
+        rows.add_row(gap["recording_id"], gap["unit"], start, end[11:], f"{gap['seconds']:.3f}", rests_on, state)
+    return rows
 
 
 def remedies(found: Sequence[Mapping[str, Any]]) -> list[str]:

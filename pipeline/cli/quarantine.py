@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.adapters.clock import SystemClock
 from pipeline.cli.printable import printable
+from pipeline.cli.tables import table, wide_console
 from pipeline.connectors.announcer import announcing
 from pipeline.domain.canonical import plain
 from pipeline.domain.errors import UnbrokenError
@@ -29,7 +29,6 @@ from pipeline.domain.time import to_rfc3339
 from pipeline.settings import Settings
 from pipeline.wire import codec, topics
 
-_LEAST_COLUMNS: Final = 110
 _SHOWN_BYTES: Final = 2000
 
 Inputs = Annotated[list[str], typer.Argument(metavar="INPUT...", help="As `unbroken quarantine list` names it.")]
@@ -67,7 +66,7 @@ def list_(
     elif not shown:
         typer.echo("nothing is in quarantine")
     else:
-        Console(width=max(Console().width, _LEAST_COLUMNS), highlight=False).print(listing(shown))
+        wide_console().print(listing(shown))
     if any(one.decided is None for one in known):
         raise typer.Exit(1)
 
@@ -137,15 +136,14 @@ async def _carry_out(settings: Settings, chosen: Sequence[Standing], decision: D
 
 def listing(shown: Sequence[Standing]) -> Table:
     """A row for each input: its name, since when, why, how large, what was decided."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("input", "since (UTC)", "reason", "bytes", "what is wrong"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("since (UTC)", "bytes"))
+    columns = ("input", "since (UTC)", "reason", "bytes", "what is wrong")
+    rows = table(columns, unfolded=("since (UTC)", "bytes"))
     for item, decided in shown:
         words = item.detail if decided is None else f"{decided.decision} by {decided.made_by}: {decided.grounds}"
         size = "null" if item.value_base64 is None else str(len(base64.b64decode(item.value_base64)))
         cells = (str(item.place), to_rfc3339(item.at)[:19].replace("T", " "), item.reason, size, words)
-        table.add_row(*(Text(printable(cell)) for cell in cells))
-    return table
+        rows.add_row(*(Text(printable(cell)) for cell in cells))
+    return rows
 
 
 def report(one: Standing, *, whole: bool = False) -> dict[str, Any]:

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from pipeline.cli.tables import wide_console
 from pipeline.settings import Settings
 
 _UNARCHIVED: Final = {"open": "not ended yet", "pending": "ended, on its way"}
-_LEAST_COLUMNS: Final = 110
-"""Into a pipe or a narrow window we write lines this long rather than fold words."""
 
 
 def register(app: typer.Typer) -> None:
@@ -36,18 +34,16 @@ def recordings(
     if as_json:
         typer.echo(json.dumps(reports, indent=2, ensure_ascii=False))
     elif recording_id is None:
-        _console().print(listing(reports) if reports else "no recordings yet; `unbroken import FOLDER` brings some in")
+        wide_console().print(
+            listing(reports) if reports else "no recordings yet; `unbroken import FOLDER` brings some in"
+        )
     else:
         for report in reports:
             for part in detail(report):
-                _console().print(part)
+                wide_console().print(part)
     if recording_id is not None and not reports:
         typer.echo(f"no recording of that name is open or archived ({recording_id})", err=True)
         raise typer.Exit(1)
-
-
-def _console() -> Console:
-    return Console(width=max(Console().width, _LEAST_COLUMNS), highlight=False)
 
 
 def listing(reports: Sequence[Mapping[str, Any]]) -> Table:
