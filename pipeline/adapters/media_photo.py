@@ -14,8 +14,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import BinaryIO, Final, NamedTuple
 
+from pipeline.adapters.media_bmff import Box, boxes
 from pipeline.domain.reading import Truncation
 from pipeline.domain.time import ClaimedTime, WallMs
 
@@ -27,6 +29,7 @@ _EXIF_IFD, _TAKEN, _TAKEN_OFFSET, _TAKEN_FRACTION, _SERIAL = 0x8769, 0x9003, 0x9
 _OFFSET: Final = re.compile(r"([+-])([01][0-9]):([0-5][0-9])")
 _ENDS: Final = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82"}
 _MOST_PARTS: Final = 4096
+_MOST_PLACES_BYTES: Final = 1 << 20
 _MOST_TEXT: Final = 64
 
 
@@ -144,45 +147,31 @@ def _riff_chunks(file: BinaryIO, size_bytes: int) -> _Parts:
         at += 8 + length + length % 2
 
 
-def _boxes(file: BinaryIO, at: int, end: int) -> _Parts:
-    for _ in range(_MOST_PARTS):
-        if at + 8 > end:
-            return
-        length, name, header = int.from_bytes(_read(file, at, 4), "big"), _read(file, at + 4, 4), 8
-        if length == 1:
-            length, header = int.from_bytes(_read(file, at + 8, 8), "big"), 16
-        length = length or end - at
-        if length < header:
-            return
-        yield name, at + header, length - header
-        at += length
+def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
+    return islice(boxes(file, start, end), _MOST_PARTS)
 
 
 def _heif_exif(file: BinaryIO, size_bytes: int) -> int | None:
     """The Exif item: its number by ``iinf``, its place by ``iloc``, and in it where the TIFF header begins."""
-    meta = next(((at, length) for name, at, length in _boxes(file, 0, size_bytes) if name == b"meta"), None)
+    meta = next((box for box in _boxes(file, 0, size_bytes) if box.kind == b"meta"), None)
     if meta is None:
         return None
-    inside = {name: (at, length) for name, at, length in _boxes(file, meta[0] + 4, meta[0] + meta[1])}
-    if b"iinf" not in inside or b"iloc" not in inside:
+    inside = {box.kind: box for box in _boxes(file, meta.body + 4, meta.end)}
+    items, places = inside.get(b"iinf"), inside.get(b"iloc")
+    number = _exif_item(file, items) if items and places else None
+    if number is None or places is None:
         return None
-    number = _exif_item(file, *inside[b"iinf"])
-    at = (
-        None
-        if number is None
-        else _item_place(_read(file, inside[b"iloc"][0], min(inside[b"iloc"][1], 1 << 20)), number)
-    )
+    at = _item_place(_read(file, places.body, min(places.end - places.body, _MOST_PLACES_BYTES)), number)
     return None if at is None else at + 4 + int.from_bytes(_read(file, at, 4), "big")
 
 
-def _exif_item(file: BinaryIO, at: int, length: int) -> int | None:
-    wide = _read(file, at, 1) != b"\0"
-    for name, entry, _ in _boxes(file, at + (8 if wide else 6), at + length):
-        version, width = int.from_bytes(_read(file, entry, 1), "big"), 2
-        if version == 3:
-            width = 4
-        if name == b"infe" and version >= 2 and _read(file, entry + 6 + width, 4) == b"Exif":
-            return int.from_bytes(_read(file, entry + 4, width), "big")
+def _exif_item(file: BinaryIO, items: Box) -> int | None:
+    wide = _read(file, items.body, 1) != b"\0"
+    for box in _boxes(file, items.body + (8 if wide else 6), items.end):
+        version = int.from_bytes(_read(file, box.body, 1), "big")
+        width = 4 if version == 3 else 2
+        if box.kind == b"infe" and version >= 2 and _read(file, box.body + 6 + width, 4) == b"Exif":
+            return int.from_bytes(_read(file, box.body + 4, width), "big")
     return None
 
 
