@@ -1,10 +1,11 @@
-"""An archive as the stages really make it: three recordings of one source, the first with a late file, in a store in memory."""
+"""Archives as the stages really make them, in a store in memory."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +37,18 @@ class Received:
     event: RecordingStitched
 
 
-class Archive:
-    """``store`` holds what was archived, under lock."""
+def links_of(day: Iterable[SegmentProbed | Annotation]) -> Iterator[LinkAppended]:
+    """What continuity and chain make of a source's *day*."""
+    source, chains = SourceState(source_id=SOURCE), ChainState()
+    for event in day:
+        source, judged = continuity.step(source, event, policy())
+        for item in judged:
+            chains, appended = chain.step(chains, item)
+            yield from appended
+
+
+class Stages:
+    """The stages' own code on a store in memory; ``store`` holds what was archived, under lock."""
 
     def __init__(self) -> None:
         self.store = MemoryObjects(Noon())
@@ -52,53 +63,26 @@ class Archive:
             records="records",
             derived="derived",
         )
-        self._links: dict[RecordingId, list[LinkAppended]] = {}
-        source, chains = SourceState(source_id=SOURCE), ChainState()
-        for event in self._day():
-            source, judged = continuity.step(source, event, policy())
-            for item in judged:
-                chains, appended = chain.step(chains, item)
-                for link in appended:
-                    self._append(link)
 
-    def _day(self) -> list[SegmentProbed | Annotation]:
-        return [
-            self._file(0, FIRST),
-            self._file(2, FIRST, announcement=2),
-            explanation(10_000, 20_000, recording_id=FIRST),
-            session_ended("end-a", recording_id=FIRST),
-            self._file(3, SECOND, announcement=3),
-            metadata(recording_id=SECOND),
-            session_ended("end-b", recording_id=SECOND),
-            self._file(4, THIRD, announcement=4),
-            session_ended("end-c", recording_id=THIRD),
-            self._file(1, FIRST, announcement=5),
-            session_ended("end-a2", recording_id=FIRST),
-        ]
-
-    def _file(self, number: int, recording: RecordingId, announcement: int = 1) -> SegmentProbed:
+    def original(self, number: int, suffix: str) -> ObjectRef:
         data = f"bytes of file {number}".encode() * 50
         found = Sha256(hashlib.sha256(data).hexdigest())
-        stat = self.store.put_bytes("originals", f"sha256/{found[:2]}/{found}.mp4", data, found, retain_until=None)
-        ref = ObjectRef(
+        stat = self.store.put_bytes("originals", f"sha256/{found[:2]}/{found}{suffix}", data, found, retain_until=None)
+        return ObjectRef(
             bucket="originals", key=stat.key, version_id=stat.version_id, sha256=found, size_bytes=len(data)
         )
-        return mp4(number, object=ref, recording_id=recording, announcement=announcement)
 
-    def _append(self, link: LinkAppended) -> None:
-        links = self._links.setdefault(link.recording_id, [])
-        links.append(link)
-        if link.kind != "close":
-            return
-        account = stitch.account_of(links)
+    def archive(self, links: Sequence[LinkAppended]) -> None:
+        """The revision that the last of *links* closes."""
+        account, close = stitch.account_of(links), links[-1]
         event = RecordingStitched(
             source_id=SOURCE,
-            source_kind=link.source_kind,
-            unit=link.unit,
-            recording_id=link.recording_id,
+            source_kind=close.source_kind,
+            unit=close.unit,
+            recording_id=close.recording_id,
             revision=account.revision,
-            close_hash=link.hash,
-            close_seq=link.seq,
+            close_hash=close.hash,
+            close_seq=close.seq,
             documents=tuple(self._stage(*item) for item in stitch.documents(links, "unbroken 0.1.0")),
             originals=stitch.originals_of(stitch.segments_of(links)),
             ended=account,
@@ -118,6 +102,37 @@ class Archive:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(self.store.read(bucket, stat.key))
         (folder / "receipt-key.pub.pem").write_bytes(signer().public_pem)
+
+
+class Archive(Stages):
+    """Three recordings of one source, the first with a late file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        links: dict[RecordingId, list[LinkAppended]] = {}
+        for link in links_of(self._day()):
+            links.setdefault(link.recording_id, []).append(link)
+            if link.kind == "close":
+                self.archive(links[link.recording_id])
+
+    def _day(self) -> list[SegmentProbed | Annotation]:
+        return [
+            self._file(0, FIRST),
+            self._file(2, FIRST, announcement=2),
+            explanation(10_000, 20_000, recording_id=FIRST),
+            session_ended("end-a", recording_id=FIRST),
+            self._file(3, SECOND, announcement=3),
+            metadata(recording_id=SECOND),
+            session_ended("end-b", recording_id=SECOND),
+            self._file(4, THIRD, announcement=4),
+            session_ended("end-c", recording_id=THIRD),
+            self._file(1, FIRST, announcement=5),
+            session_ended("end-a2", recording_id=FIRST),
+        ]
+
+    def _file(self, number: int, recording: RecordingId, announcement: int = 1) -> SegmentProbed:
+        ref = self.original(number, ".mp4")
+        return mp4(number, object=ref, recording_id=recording, announcement=announcement)
 
 
 def link_copy(source: Path, target: Path) -> None:

@@ -3,48 +3,28 @@
 from __future__ import annotations
 
 import ast
-import asyncio
-import hashlib
 import json
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.adapters.objects_memory import MemoryObjects
-from pipeline.domain import chain, continuity, stitch
+from pipeline.domain import chain
 from pipeline.domain.annotation import Annotation
-from pipeline.domain.archive import ArchiveState
 from pipeline.domain.canonical import canonical
-from pipeline.domain.chain import ChainState, LinkAppended
-from pipeline.domain.continuity import SourceState
-from pipeline.domain.identity import Sha256
-from pipeline.domain.landing import ObjectRef
+from pipeline.domain.chain import LinkAppended
 from pipeline.domain.probe import SegmentProbed
-from pipeline.domain.stitch import Document, RecordingStitched
-from pipeline.domain.time import WallMs
-from pipeline.steps.archive import ArchiveStep
-from tests.builders import RECORDING, SOURCE, T0, explanation, metadata, photo, policy, probed, session_ended
-from tests.builders_archive import DAY_MS, Trusting, signer
+from tests.builders import RECORDING, SOURCE, explanation, metadata, photo, probed, session_ended
+from tests.builders_archive import signer
+from tests.steps.archived import Stages, links_of
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 REVISION = Path("records", "recordings", SOURCE, RECORDING, "r2")
-
-
-class Noon:
-    def now(self) -> WallMs:
-        return WallMs(T0 + DAY_MS)
-
-
-@dataclass(frozen=True)
-class Received:
-    event: RecordingStitched
 
 
 def block(language: str) -> str:
@@ -53,82 +33,31 @@ def block(language: str) -> str:
     return found.group(1)
 
 
-class Source:
-    """A source's day, carried through every stage's own code into a store in memory."""
-
-    def __init__(self) -> None:
-        self.store = MemoryObjects(Noon())
-        for name, days in (("originals", 1), ("records", 1), ("derived", None)):
-            self.store.make_bucket(name, days)
+class Source(Stages):
+    """A source's day, carried through every stage's own code."""
 
     def links(self) -> list[LinkAppended]:
         day: list[SegmentProbed | Annotation] = [
-            probed(0, object=self.original(0)),
+            probed(0, object=self.original(0, ".ts")),
             probed(
-                1, object=self.original(1), sequence=7, run="7b5c", clock_offset_ms=-20, original_name="大厅 1\n.ts"
+                1,
+                object=self.original(1, ".ts"),
+                sequence=7,
+                run="7b5c",
+                clock_offset_ms=-20,
+                original_name="大厅 1\n.ts",
             ),
-            probed(2, object=self.original(1)),
-            probed(4, object=self.original(4), announcement=4),
+            probed(2, object=self.original(1, ".ts")),
+            probed(4, object=self.original(4, ".ts"), announcement=4),
             explanation(20_000, 40_000),
             metadata(),
             session_ended(expected=4),
-            photo(9, object=self.original(9), announcement=5),
+            photo(9, object=self.original(9, ".ts"), announcement=5),
             session_ended("end-2", expected=5),
         ]
-        source, chains, made = SourceState(source_id=SOURCE), ChainState(), list[LinkAppended]()
-        for event in day:
-            source, judged = continuity.step(source, event, policy())
-            for item in judged:
-                chains, appended = chain.step(chains, item)
-                made += appended
+        made = list(links_of(day))
         assert chain.verify(made) == ()
         return made
-
-    def original(self, number: int) -> ObjectRef:
-        data = f"bytes of file {number}".encode() * 50
-        found = Sha256(hashlib.sha256(data).hexdigest())
-        stat = self.store.put_bytes("originals", f"sha256/{found[:2]}/{found}.ts", data, found, retain_until=None)
-        return ObjectRef(
-            bucket="originals", key=stat.key, version_id=stat.version_id, sha256=found, size_bytes=len(data)
-        )
-
-    def stage(self, name: stitch.DocumentName, data: bytes) -> Document:
-        found = Sha256(hashlib.sha256(data).hexdigest())
-        self.store.put_bytes("derived", f"staged/{found}", data, found, retain_until=None)
-        return Document(name=name, sha256=found, size_bytes=len(data), staged_key=f"staged/{found}")
-
-    def archive(self, links: list[LinkAppended]) -> None:
-        """The revision that the last of *links* closes."""
-        account = stitch.account_of(links)
-        event = RecordingStitched(
-            source_id=SOURCE,
-            source_kind="cctv",
-            unit="service-hall",
-            recording_id=RECORDING,
-            revision=account.revision,
-            close_hash=links[-1].hash,
-            close_seq=links[-1].seq,
-            documents=tuple(self.stage(*item) for item in stitch.documents(links, "unbroken 0.1.0")),
-            originals=stitch.originals_of(stitch.segments_of(links)),
-            ended=account,
-        )
-        step = ArchiveStep(
-            store=self.store,
-            trust=Trusting(),
-            clock=Noon(),
-            signer=signer(),
-            policy=policy(),
-            records="records",
-            derived="derived",
-        )
-        asyncio.run(step.step(ArchiveState(), Received(event)))
-
-    def copy(self, folder: Path) -> None:
-        for bucket in ("originals", "records"):
-            for stat in self.store.list(bucket, ""):
-                path = folder / bucket / stat.key
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(self.store.read(bucket, stat.key))
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +70,6 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if link.kind == "close":
             source.archive(links[:number])
     source.copy(folder)
-    (folder / "receipt-key.pub.pem").write_bytes(signer().public_pem)
     shutil.copy(DOCS / "little_verifier.py", folder)
     return folder
 
