@@ -12,7 +12,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
-from pipeline.adapters import media_av, media_bmff, media_mp4, media_photo, media_riff, media_sound, media_ts
+from pipeline.adapters import (
+    media_av,
+    media_bmff,
+    media_init,
+    media_mp4,
+    media_photo,
+    media_riff,
+    media_sound,
+    media_ts,
+)
 from pipeline.adapters.media_bmff import Joined
 from pipeline.domain.errors import MediaUnreadable
 from pipeline.domain.findings import Finding
@@ -26,7 +35,6 @@ VERSION: Final = f"2/av-{version('av')}"
 
 _HEAD_BYTES: Final = 256 << 10
 _TAIL_BYTES: Final = 4 << 10
-_MOST_INIT_BYTES: Final = 16 << 20
 _DRAWN_FROM: Final = 64 << 10
 _ONE_IN: Final = 32
 """A second reading costs up to a hash of the file; one in so many costs a few per cent of it, and of a camera's files some
@@ -94,7 +102,7 @@ class _Apart:
                 "a media segment without an index (moov): its init segment is needed, none was found beside it"
             )
         with Path(self._path).open("rb") as init:
-            data = init.read(_MOST_INIT_BYTES)
+            data = init.read(media_init.MOST_BYTES)
             index = media_bmff.index(init, media_bmff.walk(init, init.seek(0, 2)))
         if index is None:
             raise MediaUnreadable(

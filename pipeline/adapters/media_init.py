@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, NamedTuple, cast
 from pipeline.adapters.digest import open_to_read
 from pipeline.adapters.media_bmff import Box, boxes
 
-_MOST_BYTES: Final = 16 << 20
+MOST_BYTES: Final = 16 << 20
 """No init segment is longer; MediaMTX writes 1 kB."""
 _MOST_BOXES: Final = 64
 """Boxes looked at before the first fragment: brands, indexes, events, reference times."""
@@ -63,7 +63,7 @@ def _look(file: BinaryIO, size_bytes: int) -> Init | Fragment | None:
             scales.add(_number(file, box.body + 8))
         elif box.kind == b"moov":
             index = box
-    return _init(file, index) if index and size_bytes <= _MOST_BYTES else None
+    return _init(file, index) if index and size_bytes <= MOST_BYTES else None
 
 
 def _init(file: BinaryIO, index: Box) -> Init | None:

@@ -37,8 +37,6 @@ _SECOND_CLOCK: Final = 2
 _RECORDING: Final = RecordingId("check")
 _IMPOSSIBLE: Final = frozenset({"overlap", "clock_step", "timestamp_reset"})
 """What files that one recorder wrote one after the other show only if their dates are not the recorder's."""
-
-
 _SURELY_SHARED_MS: Final = 5000
 """More than error bars of names and dates can feign: 2 s at either end, and a second of rounding."""
 

@@ -31,6 +31,8 @@ from pipeline.domain.time import MAX_WALL_MS, ClaimedTime, WallMs, to_rfc3339
 from pipeline.domain.timeline import TICKS_PER_MS, locate, running_stamp
 
 _SHOWN_NAMES: Final = 3
+_NEAR: Final = 64
+"""How many entries away the nearest file that was read is looked for."""
 
 
 class Held(NamedTuple):
@@ -197,10 +199,6 @@ def _stretches(listing: Listing) -> Iterator[_Stretch]:
             after = next((one.file for one in held[at : at + _NEAR] if one.file is not None), None)
             since_ms = _length_ms([one.entry for one in behind])
             yield _Stretch(tuple(inside), how == "gap", before, after, since_ms)
-
-
-_NEAR: Final = 64
-"""How many entries away the nearest file that was read is looked for."""
 
 
 def _how_absent(held: Held) -> str | None:

@@ -9,6 +9,7 @@ Rule 4: reports stand beside the recordings they vouch for, under lock, those th
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,7 @@ from pipeline.domain.time import WallMs, to_rfc3339
 
 REPORT_FORMAT: Final = "unbroken.worm.v1"
 PASS_INTERVALS: Final = 2
+_REPORT_KEY: Final = re.compile(r"worm/[0-9TZ.-]+\.json", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,11 @@ class WormReport:
 def report_key(tried_at: WallMs) -> str:
     """Key in the records bucket; in order of time, and a file name on any system."""
     return f"worm/{to_rfc3339(tried_at).replace(':', '-')}.json"
+
+
+def is_report_key(key: str) -> bool:
+    """Whether *key* is one that :func:`report_key` makes; what it names says nothing about a recording."""
+    return _REPORT_KEY.fullmatch(key) is not None
 
 
 def report_document(report: WormReport) -> bytes:

@@ -29,6 +29,7 @@ from pipeline.domain.landing import ObjectRef
 from pipeline.domain.probe import MediaFacts
 from pipeline.domain.selection import Selection
 from pipeline.domain.verify import Content, Fault, Item, Lock, Past, Revision, Seen
+from pipeline.domain.worm import is_report_key
 from pipeline.ports import ObjectStat
 from pipeline.wire import codec, topics
 
@@ -43,8 +44,6 @@ _DOCUMENT: Final = re.compile(
     re.ASCII,
 )
 """Key of a document of a revision; whatever else lies in the bucket is none of the archive's own."""
-_PROBED: Final = re.compile(r"worm/[0-9TZ.-]+\.json", re.ASCII)
-"""Key of a report on the store's locks; it says nothing about a recording."""
 _EVERYTHING: Final = Selection()
 
 
@@ -165,7 +164,7 @@ class Verification:
         for listed in self.store.list(self.records, shelf.prefix):
             match = _DOCUMENT.fullmatch(listed.key)
             if match is None:
-                if not _PROBED.fullmatch(listed.key):
+                if not is_report_key(listed.key):
                     shelf.extra.append(listed.key)
             elif selection.recording in (None, match[2]):
                 numbers = shelf.recordings.setdefault(match[1], {}).setdefault(match[2], [])

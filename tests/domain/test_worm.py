@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.domain.canonical import canonical
 from pipeline.domain.time import WallMs
-from pipeline.domain.worm import Left, Tried, WormReport, mistrust, report_document, report_key
+from pipeline.domain.worm import Left, Tried, WormReport, is_report_key, mistrust, report_document, report_key
 from tests.builders import T0
 from tests.wire.contract import validator
 
@@ -57,6 +57,11 @@ def test_keys_of_reports_sort_by_time_and_are_file_names_everywhere() -> None:
 
     assert keys == sorted(keys)
     assert all(":" not in key for key in keys)
+
+
+@pytest.mark.parametrize("key", ["worm/", "worm/latest.json", "records/worm/2026-11-24T08-00-00.000Z.json"])
+def test_a_key_that_no_report_has_is_told_from_one(key: str) -> None:
+    assert (is_report_key(report_key(T0)), is_report_key(key)) == (True, False)
 
 
 @pytest.mark.parametrize("ok", [True, False])
