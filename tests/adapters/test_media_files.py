@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters import media, media_av, media_photo
-from pipeline.domain.findings import Finding
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
 from pipeline.domain.reading import judge
 from tests import clips
+from tests.findings import kinds, serious, the
 
 TOLERANCE = Tolerance(in_file_ms=250, in_file_intervals=3, across_files_ms=500, wall_clock_ms=2000)
 TIMED = ["film.mp4", "fast.mp4", "fragments.mp4", "film.mov", "film.mkv", "film.ts"]
@@ -21,20 +21,6 @@ TIMED = ["film.mp4", "fast.mp4", "fragments.mp4", "film.mov", "film.mkv", "film.
 
 def facts(path: Path) -> MediaFacts:
     return media.facts(str(path), TOLERANCE)
-
-
-def kinds(found: MediaFacts) -> list[str]:
-    return [finding.kind for finding in found.findings]
-
-
-def serious(found: MediaFacts) -> list[Finding]:
-    return [finding for finding in found.findings if finding.level != "note"]
-
-
-def the(found: MediaFacts, kind: str) -> Finding:
-    only = [finding for finding in found.findings if finding.kind == kind]
-    assert len(only) == 1, found.findings
-    return only[0]
 
 
 # Whole files.

@@ -10,12 +10,12 @@ import pytest
 
 from pipeline.adapters import media, media_av, media_bmff, media_mp4
 from pipeline.adapters.media_bmff import Joined
-from pipeline.domain.findings import Finding
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts, StreamFacts
 from pipeline.domain.reading import FileReading, judge
 from pipeline.domain.referee import compare
 from tests import clips
+from tests.findings import serious, the
 
 TOLERANCE = Tolerance(in_file_ms=250, in_file_intervals=3, across_files_ms=500, wall_clock_ms=2000)
 MUXED = {
@@ -60,16 +60,6 @@ def facts(path: Path, init: Path | None = None) -> MediaFacts:
 
 def timed(found: MediaFacts) -> list[StreamFacts]:
     return [stream for stream in found.streams if stream.kind != "other"]
-
-
-def serious(found: MediaFacts) -> list[Finding]:
-    return [finding for finding in found.findings if finding.level != "note"]
-
-
-def the(found: MediaFacts, kind: str) -> Finding:
-    only = [finding for finding in found.findings if finding.kind == kind]
-    assert len(only) == 1, found.findings
-    return only[0]
 
 
 def survives(path: Path) -> bool:

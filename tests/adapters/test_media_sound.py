@@ -10,6 +10,7 @@ from pipeline.adapters import media
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
 from tests import clips
+from tests.findings import kinds
 
 TOLERANCE = Tolerance(in_file_ms=250, in_file_intervals=3, across_files_ms=500, wall_clock_ms=2000)
 
@@ -32,10 +33,6 @@ def facts(tmp_path: Path, data: bytes) -> MediaFacts:
     path = tmp_path / "file"
     path.write_bytes(data)
     return media.facts(str(path), TOLERANCE)
-
-
-def kinds(found: MediaFacts) -> list[str]:
-    return [finding.kind for finding in found.findings]
 
 
 def page_starts(data: bytes) -> list[int]:

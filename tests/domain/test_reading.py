@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.cadence import Cadence
-from pipeline.domain.findings import Finding
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
 from pipeline.domain.reading import (
@@ -25,6 +24,7 @@ from pipeline.domain.reading import (
     photo,
     unreadable,
 )
+from tests.findings import the
 
 TOLERANCE = Tolerance(in_file_ms=250, in_file_intervals=3, across_files_ms=500, wall_clock_ms=2000)
 FRAME = 3600  # 25 frames a second at 90 kHz
@@ -73,12 +73,6 @@ def judged(*streams: StreamReading, **changes: Any) -> MediaFacts:
 
 def kinds(facts: MediaFacts) -> list[tuple[str, str]]:
     return [(finding.kind, finding.level) for finding in facts.findings]
-
-
-def the(facts: MediaFacts, kind: str) -> Finding:
-    found = [finding for finding in facts.findings if finding.kind == kind]
-    assert len(found) == 1, facts.findings
-    return found[0]
 
 
 def test_an_even_stream_has_no_findings_and_covers_its_last_frame() -> None:
