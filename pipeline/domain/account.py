@@ -42,7 +42,6 @@ _HOUR: Final = 3600 * 1000 * TICKS_PER_MS
 """Summer time begins and ends by an hour; names read in the site's own zone do not move with it."""
 _SHOWN_RANGES: Final = 5
 _SHOWN_PARTS: Final = 16
-_ADVANCES: Final = "a wall clock that only advances"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -451,9 +450,7 @@ def _shortened(pieces: Sequence[_Piece]) -> Iterator[Finding]:
         lost = piece.length - piece.held
         if piece.evidence == "wall_clock" and lost > piece.before + piece.after + piece.length * LOSS_PPM // 1_000_000:
             found = f"{_seconds(lost)} less in {piece.files} files than time passes, each hole too short for the clock to place"
-            yield _finding(
-                "hidden_loss", "degradation", "wall_clock", "as much media as time", found, piece.lo, piece.hi, lost
-            )
+            yield _unseen(found, piece.lo, piece.hi, lost)
 
 
 def _drift(clock: _Clock) -> Iterator[Finding]:
@@ -462,7 +459,7 @@ def _drift(clock: _Clock) -> Iterator[Finding]:
     if _spread(epoch) > 0 and _is_useless(epoch) and any(map(doubled, epoch.walls)):
         lo, hi = epoch.walls[0].lo + epoch.origin, epoch.walls[-1].hi + epoch.origin
         found = f"files that lie within each other by it, off by {_seconds(_spread(epoch))} or more while stamps run on"
-        yield _finding("clock_step", "note", "wall_clock", _ADVANCES, found, lo, hi)
+        yield _set_back(found, lo, hi)
         return
     for stretch in clock.found:
         pace, length = stretch.pace, stretch.last - stretch.first
@@ -471,9 +468,7 @@ def _drift(clock: _Clock) -> Iterator[Finding]:
             moved = abs(round(pace.slope * length))
             if pace.least * 1_000_000 > LOSS_PPM:
                 found = f"the media clock falls behind the wall clock by {_seconds(moved)}, bit by bit"
-                yield _finding(
-                    "hidden_loss", "degradation", "wall_clock", "as much media as time", found, lo, hi, moved
-                )
+                yield _unseen(found, lo, hi, moved)
             else:
                 who = "falls behind" if pace.slope > 0 else "runs ahead of"
                 found = (
@@ -486,12 +481,10 @@ def _drift(clock: _Clock) -> Iterator[Finding]:
         lo, hi = sorted((clock.wall(step.lo), clock.wall(step.hi)))
         if step.size > 0:
             found = f"stamps that run on while the wall clock moved {_seconds(step.size)} ahead, somewhere in this time"
-            yield _finding(
-                "hidden_loss", "degradation", "wall_clock", "as much media as time", found, lo, hi, step.size
-            )
+            yield _unseen(found, lo, hi, step.size)
         else:
             found = f"a step back by {_seconds(-step.size)} while stamps run on, somewhere in this time"
-            yield _finding("clock_step", "note", "wall_clock", _ADVANCES, found, lo, hi, -step.size)
+            yield _set_back(found, lo, hi, -step.size)
 
 
 def _numbers(timeline: Timeline) -> Iterator[Finding]:
@@ -531,13 +524,21 @@ def _hidden_loss(lo: int, hi: int, doubt: int) -> Finding:
     # An hour is told as what it may be and stays in doubt: an hour that was cut out looks the same.
     hour = "; an hour, as when summer time begins" if abs(hi - lo - _HOUR) <= doubt else ""
     found = f"stamps that run on while the wall clock moved {_seconds(hi - lo)}{hour}"
-    return _finding("hidden_loss", "degradation", "wall_clock", "as much media as time", found, lo, hi)
+    return _unseen(found, lo, hi)
+
+
+def _unseen(found: str, lo: int, hi: int, size: int | None = None) -> Finding:
+    return _finding("hidden_loss", "degradation", "wall_clock", "as much media as time", found, lo, hi, size)
 
 
 def _clock_step(lo: int, hi: int, doubt: int) -> Finding:
     hour = "; an hour, as when summer time ends" if abs(lo - hi - _HOUR) <= doubt else ""
     found = f"a step back by {_seconds(lo - hi)} while stamps run on{hour}"
-    return _finding("clock_step", "note", "wall_clock", _ADVANCES, found, hi, lo)
+    return _set_back(found, hi, lo)
+
+
+def _set_back(found: str, lo: int, hi: int, size: int | None = None) -> Finding:
+    return _finding("clock_step", "note", "wall_clock", "a wall clock that only advances", found, lo, hi, size)
 
 
 def _excursion(away: int, lo: int, hi: int) -> Finding:
