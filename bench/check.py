@@ -41,7 +41,6 @@ _CONTAINERS: Final = {
     "fmp4": ("-movflags", _FRAGMENTED.partition("=")[2], "fragments.mp4"),
     "mp4": ("film.mp4",),
     "mkv": ("film.mkv",),
-    "avi": ("-bsf:v", "h264_mp4toannexb", "film.avi"),
 }
 _RESULTS: Final = Path(__file__).parent / "results"
 
