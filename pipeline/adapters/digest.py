@@ -30,15 +30,15 @@ def open_to_read(path: str) -> int:
     return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def digest(descriptor: int, found: os.stat_result, on_bytes: Callable[[int], None]) -> Digested:
-    """Digest the whole open file, which was *found* so, in 1 MiB of memory; *on_bytes* is told of each piece. Raises
-    ``OSError`` of the medium."""
+def digest(descriptor: int, found: os.stat_result, come_to: Callable[[int], None]) -> Digested:
+    """Digest the whole open file, which was *found* so, in 1 MiB of memory; *come_to* is told after each piece how many bytes
+    were read so far. Raises ``OSError`` of the medium."""
     whole, at = hashlib.sha256(), 0
     piece = memoryview(bytearray(min(_PIECE_BYTES, found.st_size + 1)))
     while at <= found.st_size and (read := os.preadv(descriptor, [piece], at)):
         whole.update(piece[:read])
         at += read
-        on_bytes(read)
+        come_to(at)
     whole_file = at == found.st_size
     return if_unchanged(descriptor, Digested(found, Sha256(whole.hexdigest()) if whole_file else None))
 

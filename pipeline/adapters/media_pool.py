@@ -98,18 +98,17 @@ class MediaPool:
         """Digest and facts of the file at *path*, as the medium holds it now. A file that costs the process is ``unreadable``
         and has a digest all the same. *on_bytes* is told, on other threads, how many bytes more were read. *init*: the
         init segment that describes it. Raises ``OSError`` of the file."""
-        told = _Count(on_bytes)
+        told = _Further(on_bytes)
         try:
             request = _Request(str(path), tolerance, None if init is None else str(init), hashed=True)
             answer = await self._answer_to(request, told)
         except ProbeDied as exc:
-            told.start_over()
             digested = await asyncio.to_thread(_digest_here, str(path), told)
             return Examined(digested, unreadable(f"the process that read it {exc}", reader="lost"))
         if isinstance(answer, OSError):
             raise answer
         assert isinstance(answer, Examined)
-        told.up_to(answer.digested.found.st_size)
+        told(answer.digested.found.st_size)
         return answer
 
     async def _answer_to(self, request: _Request, told: Callable[[int], None]) -> object:
@@ -130,27 +129,19 @@ class MediaPool:
             self._places.put(place)
 
 
-class _Count:
-    """Tells of each byte once, also when the file has to be read again."""
+class _Further:
+    """Called with how many bytes were read so far; tells of each byte once, also when a file has to be read again."""
 
     def __init__(self, tell: Callable[[int], None]) -> None:
-        self._tell, self._told, self._now = tell, 0, 0
+        self._tell, self._told = tell, 0
 
-    def start_over(self) -> None:
-        self._now = 0
-
-    def __call__(self, size_bytes: int) -> None:
-        self._now += size_bytes
-        self.up_to(self._now)
-
-    def up_to(self, size_bytes: int) -> None:
-        """Tell of what was not told yet of the first *size_bytes*."""
-        if size_bytes > self._told:
-            self._tell(size_bytes - self._told)
-            self._told = size_bytes
+    def __call__(self, read_bytes: int) -> None:
+        if read_bytes > self._told:
+            self._tell(read_bytes - self._told)
+            self._told = read_bytes
 
 
-def _nobody(_size_bytes: int) -> None:
+def _nobody(_read_bytes: int) -> None:
     """Nobody wants to know."""
 
 
@@ -306,16 +297,15 @@ def _examine(request: _Request, job: Job, aside: ThreadPoolExecutor, tell: _Tell
 
 
 class _Teller:
-    """Tells the parent of hashed bytes now and then, and begins the alarm anew; the answer tells the rest."""
+    """Tells the parent now and then how many bytes were hashed, and begins the alarm anew; the answer tells the rest."""
 
     def __init__(self, pipe: Connection, alarm_s: int) -> None:
-        self._pipe, self._alarm_s, self._untold = pipe, alarm_s, 0
+        self._pipe, self._alarm_s, self._told = pipe, alarm_s, 0
 
-    def __call__(self, size_bytes: int) -> None:
-        self._untold += size_bytes
-        if self._untold >= _TOLD_BYTES:
-            self._pipe.send(self._untold)
-            self._untold = 0
+    def __call__(self, read_bytes: int) -> None:
+        if read_bytes - self._told >= _TOLD_BYTES:
+            self._pipe.send(read_bytes)
+            self._told = read_bytes
             signal.alarm(self._alarm_s)
 
 

@@ -45,6 +45,9 @@ def obey(path: str, tolerance: Tolerance, init: str | None) -> MediaFacts:
         raise RuntimeError(path)
     with Path(path if path.startswith("/proc/self/fd/") else os.devnull).open("rb") as file:
         content = file.read(20)
+    if content.startswith(b"frail") and _spoiled:
+        time.sleep(1)  # what was hashed meanwhile has been told
+        os._exit(4)
     if content.startswith(b"crash"):
         os.kill(os.getpid(), signal.SIGSEGV)
     if content.startswith(b"grow"):
@@ -190,6 +193,16 @@ async def test_a_file_that_costs_the_process_has_a_digest_all_the_same(
     assert examined.digested.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert examined.facts.findings[0].found == "the process that read it ended by SIGSEGV"
     assert sum(told) == size_bytes
+
+
+async def test_bytes_hashed_again_in_a_new_process_are_told_once(pool: Pool, tmp_path: Path) -> None:
+    one, file, told = pool(), filled(tmp_path / "film", "frail", 70 << 20), list[int]()
+    await fate(one, "spoil")
+
+    examined = await one.examine(file, TOLERANCE, told.append)
+
+    assert examined.facts.findings[0].found.startswith("frail")
+    assert sum(told) == 70 << 20
 
 
 @pytest.mark.parametrize("size_bytes", [_SMALL, _LARGE])
