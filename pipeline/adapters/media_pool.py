@@ -7,6 +7,10 @@ a new one, so that neither an earlier file's damage nor grown memory counts agai
 files, so that a leak cannot grow. A process whose parent died ends itself: it sees its pipe closed, and an alarm ends one
 that hangs.
 
+A small file costs little more than the way of its request and its answer, so the request after it is sent before it is
+answered; not after a large one, which another place may be done with sooner. What was sent ahead to a process that died was
+not begun: the next process reads it.
+
 Where the digest is wanted too (:meth:`MediaPool.examine`), the process that reads a file also hashes it, from the one file
 it opened: a large one on a second thread meanwhile, so that facts and digest together take as long as the slower of them. A
 slow medium is no hang: each piece that was hashed begins the time limit anew.
@@ -21,11 +25,12 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Final, NamedTuple
 
 from pipeline.adapters import media
@@ -43,6 +48,7 @@ _START_S: Final = 60
 _ALARM_GRACE_S: Final = 10
 _ALONGSIDE_BYTES: Final = 256 << 10
 """Below, handing a file to a second thread costs more than it saves."""
+_SMALL_BYTES: Final = 8 << 20
 _SWITCH_S: Final = 0.0002
 """The hashing thread needs the interpreter for moments only; with Python's 5 ms it waits longer for it than it hashes
 (measured on 164 MB of transport stream: 1.5 times the digest's time alone instead of 1.04)."""
@@ -64,6 +70,12 @@ class _Request(NamedTuple):
     hashed: bool
 
 
+class _Job(NamedTuple):
+    request: _Request
+    told: Callable[[int], None]
+    answer: Future[object]
+
+
 class MediaPool:
     """``ports.MediaProbe`` on *processes* media processes. *memory_bytes*: address space a process may add to what it
     starts with. *job* is what a process does with a file; it must be importable by name."""
@@ -76,11 +88,11 @@ class MediaPool:
         job: Job = media.facts,
         files_a_process: int = _FILES_A_PROCESS,
     ) -> None:
-        self._places: SimpleQueue[_Place] = SimpleQueue()
-        self._all = [_Place(timeout_s, memory_bytes, job, files_a_process) for _ in range(processes)]
-        for place in self._all:
-            self._places.put(place)
-        self._threads = ThreadPoolExecutor(processes, thread_name_prefix="media")
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._all = [_Place(self._jobs, timeout_s, memory_bytes, job, files_a_process) for _ in range(processes)]
+        self._threads = [Thread(target=place.work, name="media", daemon=True) for place in self._all]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def version(self) -> str:
@@ -112,21 +124,18 @@ class MediaPool:
         return answer
 
     async def _answer_to(self, request: _Request, told: Callable[[int], None]) -> object:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, request, told)
+        answer: Future[object] = Future()
+        self._jobs.put(_Job(request, told, answer))
+        return await asyncio.wrap_future(answer)
 
     def close(self) -> None:
-        """End every process; jobs under way end with ``ProbeDied``."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """End every process; jobs under way end with ``ProbeDied``, those that wait are cancelled."""
         for place in self._all:
             place.close()
-        self._threads.shutdown(wait=True)
-
-    def _run(self, request: _Request, told: Callable[[int], None]) -> object:
-        place = self._places.get()
-        try:
-            return place.run(request, told)
-        finally:
-            self._places.put(place)
+        for _ in self._all:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
 
 
 class _Further:
@@ -156,10 +165,16 @@ def _digest_here(path: str, told: Callable[[int], None]) -> Digested:
 class _Place:
     """One process at a time and the pipe to it."""
 
-    def __init__(self, timeout_s: float, memory_bytes: int, job: Job, files_a_process: int) -> None:
+    def __init__(
+        self, jobs: SimpleQueue[_Job | None], timeout_s: float, memory_bytes: int, job: Job, files_a_process: int
+    ) -> None:
+        self._jobs = jobs
         self._timeout_s, self._memory_bytes, self._job, self._files = timeout_s, memory_bytes, job, files_a_process
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
+        self._ahead: _Job | None = None
+        self._sent = False
+        """Whether the present process has the request of the job ahead."""
         self._left = 0
         self._served = 0
         self._closed = False
@@ -169,22 +184,46 @@ class _Place:
         self._closed = True
         self.kill()
 
-    def run(self, request: _Request, told: Callable[[int], None]) -> object:
+    def work(self) -> None:
+        """Do one job after the other until there is none instead of one; what the place's own thread does."""
+        while (job := self._next()) is not None:
+            if job is self._ahead:
+                self._ahead = None
+                self._do(job)
+            elif self._closed:
+                job.answer.cancel()
+            elif job.answer.set_running_or_notify_cancel():
+                self._do(job)
+
+    def _next(self) -> _Job | None:
+        return self._ahead or self._jobs.get()
+
+    def _do(self, job: _Job) -> None:
+        try:
+            answer = self._run(job)
+        except BaseException as exc:
+            job.answer.set_exception(exc)
+        else:
+            job.answer.set_result(answer)
+
+    def _run(self, job: _Job) -> object:
         """Read one file in this place's process; raises ``ProbeDied``. An ``OSError`` of the file is an answer."""
-        answer = self._ask(request, told)
+        answer = self._ask(job)
         if isinstance(answer, str) and self._served and not self._closed:
-            answer = self._ask(request, told)
+            answer = self._ask(job)
         if isinstance(answer, str):
             raise ProbeDied(answer)
         return answer
 
-    def _ask(self, request: _Request, told: Callable[[int], None]) -> object:
+    def _ask(self, job: _Job) -> object:
         """The answer, or in words how the process died of the file. ``_served``: how many files it had read before."""
         process, pipe = self._ready()
         self._served = self._files - self._left
         try:
-            pipe.send(request)
-            answer = self._answer(process, pipe, self._timeout_s, told)
+            if not self._sent:
+                pipe.send(job.request)
+            self._send_ahead(pipe, job)
+            answer = self._answer(process, pipe, self._timeout_s, job.told)
         except (EOFError, OSError):
             return self._obituary(process)
         self._left -= 1
@@ -192,8 +231,29 @@ class _Place:
             self.kill()
         return answer
 
+    def _send_ahead(self, pipe: Connection, job: _Job) -> None:
+        """Send what comes after *job*, if that is small and the process goes on after it."""
+        self._sent = False
+        if self._ahead is None and self._left > 1 and _is_small(job.request.path):
+            self._ahead = self._waiting()
+        if self._ahead is not None:
+            pipe.send(self._ahead.request)
+            self._sent = True
+
+    def _waiting(self) -> _Job | None:
+        """The next job that waits already and is still wanted."""
+        try:
+            while (job := self._jobs.get_nowait()) is not None:
+                if job.answer.set_running_or_notify_cancel():
+                    return job
+        except Empty:
+            return None
+        self._jobs.put(None)  # the end, which this place has yet to come to
+        return None
+
     def kill(self) -> None:
         """End the process if there is one, at once."""
+        self._sent = False
         process, pipe, self._process, self._pipe = self._process, self._pipe, None, None
         if process is not None:
             process.kill()
@@ -240,6 +300,13 @@ class _Place:
         if code is not None and code < 0:
             return f"ended by {signal.Signals(-code).name}"
         return f"ended with code {code}"
+
+
+def _is_small(path: str) -> bool:
+    try:
+        return Path(path).stat().st_size <= _SMALL_BYTES
+    except OSError:
+        return False
 
 
 def _serve(pipe: Connection, job: Job, timeout_s: float, memory_bytes: int) -> None:

@@ -50,6 +50,8 @@ def obey(path: str, tolerance: Tolerance, init: str | None) -> MediaFacts:
         os._exit(4)
     if content.startswith(b"crash"):
         os.kill(os.getpid(), signal.SIGSEGV)
+    if order == "slow" or content.startswith(b"slow"):
+        time.sleep(1)
     if content.startswith(b"grow"):
         with Path(content.split()[1].decode()).open("ab") as file:
             file.write(b"more")
@@ -203,6 +205,56 @@ async def test_bytes_hashed_again_in_a_new_process_are_told_once(pool: Pool, tmp
 
     assert examined.facts.findings[0].found.startswith("frail")
     assert sum(told) == 70 << 20
+
+
+async def test_a_file_sent_ahead_to_a_process_that_dies_is_read_by_the_next(pool: Pool, tmp_path: Path) -> None:
+    one, names = pool(), ["first", "crash", "second", "third"]
+    files = [filled(tmp_path / f"{i}", name, _SMALL) for i, name in enumerate(names)]
+
+    found = await asyncio.gather(*(one.examine(file, TOLERANCE, lambda _size: None) for file in files))
+
+    words = [examined.facts.findings[0].found for examined in found]
+    assert [said.split()[0] for said in words] == ["first", "the", "second", "third"]
+    assert words[1] == "the process that read it ended by SIGSEGV"
+
+
+async def test_each_file_sent_ahead_has_its_own_time(pool: Pool, tmp_path: Path) -> None:
+    one = pool(timeout_s=2)
+    files = [filled(tmp_path / f"{i}", "slow", _SMALL) for i in range(4)]
+
+    found = await asyncio.gather(*(one.examine(file, TOLERANCE, lambda _size: None) for file in files))
+
+    assert [examined.facts.findings[0].found.split()[0] for examined in found] == ["slow"] * 4
+
+
+async def test_no_small_file_waits_behind_a_large_one_while_another_place_is_free(pool: Pool, tmp_path: Path) -> None:
+    two, done = pool(2), list[str]()
+    files = [filled(tmp_path / "large", "slow", (8 << 20) + 1)]
+    files += [filled(tmp_path / f"small {i}", "film", _SMALL) for i in range(6)]
+    await asyncio.gather(fate(two, "a"), fate(two, "b"))
+
+    async def read(file: Path) -> None:
+        await two.examine(file, TOLERANCE, lambda _size: None)
+        done.append(file.name)
+
+    await asyncio.gather(*(read(file) for file in files))
+    assert done[-1] == "large"
+
+
+async def test_what_was_sent_ahead_ends_when_the_pool_is_closed(pool: Pool, tmp_path: Path) -> None:
+    one, files = pool(), [tmp_path / f"{i}" / "slow" for i in range(5)]
+    for file in files:
+        file.parent.mkdir()
+        file.touch()
+    await fate(one, "first")
+    reading = [asyncio.ensure_future(one.facts(file, TOLERANCE)) for file in files]
+    await asyncio.sleep(0.3)
+
+    await asyncio.to_thread(one.close)
+
+    ends = await asyncio.gather(*reading, return_exceptions=True)
+    assert [type(end) for end in ends[:2]] == [ProbeDied, ProbeDied]
+    assert {type(end) for end in ends[2:]} == {asyncio.CancelledError}
 
 
 @pytest.mark.parametrize("size_bytes", [_SMALL, _LARGE])
