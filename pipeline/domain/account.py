@@ -33,8 +33,9 @@ from pipeline.domain.drift import LOSS_PPM, Step, Stretch, lead, stretches
 from pipeline.domain.findings import Evidence, Finding
 from pipeline.domain.media import MPEG_TS_WRAP, unwrap_33
 from pipeline.domain.policy import Tolerance
+from pipeline.domain.reach import Span
 from pipeline.domain.time import WallMs, seconds
-from pipeline.domain.timeline import TICKS_PER_MS, Epoch, Span, Timeline, merge, reference, wall_ms
+from pipeline.domain.timeline import TICKS_PER_MS, Epoch, Timeline, merge, reference, wall_ms
 
 GapState = Literal["open", "explained", "unexplained"]
 

@@ -22,16 +22,15 @@ from pipeline.domain.drift import Tie
 from pipeline.domain.findings import Finding
 from pipeline.domain.media import MPEG_TS_WRAP
 from pipeline.domain.probe import SegmentProbed
+from pipeline.domain.reach import Span, flat, union
 from pipeline.domain.time import WallMs
 from pipeline.domain.timeline import (
     TICKS_PER_MS,
     Epoch,
     Hole,
-    Span,
     Timeline,
     locate,
     reference,
-    union,
     wall_ms,
 )
 
@@ -120,14 +119,14 @@ def _unrolled(epoch: Epoch) -> Epoch:
     pairs = list(itertools.pairwise(around))
     before, after = max(pairs, key=lambda pair: pair[1].lo - pair[0].hi)
     cut = (before.hi + after.lo) // 2 - (MPEG_TS_WRAP if (before, after) == pairs[-1] else 0)
-    streams = {
+    lanes = {
         name: union((), tuple(span._replace(lo=span.lo + by, hi=span.hi + by) for span, by in _turned(theirs, cut)))
         for name, theirs in epoch.streams.items()
     }
     holes = tuple(sorted(hole._replace(lo=hole.lo + by, hi=hole.hi + by) for hole, by in _turned(epoch.holes, cut)))
-    latest = max(span.hi for span in streams[reference(streams)])
+    latest = max(span.hi for span in flat(lanes[reference(lanes)]))
     anchor = Tie(epoch.anchor.error, 0, epoch.walls[-1].hi - latest)
-    return epoch._replace(streams=streams, holes=holes, anchor=anchor)
+    return epoch._replace(lanes=lanes, holes=holes, anchor=anchor)
 
 
 def _turned(items: Sequence[_Lies], cut: int) -> Iterator[tuple[_Lies, int]]:

@@ -23,7 +23,6 @@ What the spans mean together is told by :mod:`pipeline.domain.account`.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -32,6 +31,7 @@ from pipeline.domain.drift import MOST_PPM, NO_TIES, Tie, Ties, rested, tied
 from pipeline.domain.media import MPEG_TS_WRAP
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts, SegmentProbed, StreamFacts
+from pipeline.domain.reach import NUMBERS_A_LEAF, Leaves, Span, flat, one, shifted, touched, union
 from pipeline.domain.time import MAX_WALL_MS, ClaimedTime, WallMs
 
 TICKS_PER_MS: Final = 90
@@ -48,18 +48,6 @@ _PLAUSIBLE_AHEAD_MS: Final = 24 * 3600 * 1000
 _MAX_FORMATS: Final = 16
 
 
-class Span(NamedTuple):
-    """``lo`` to ``hi`` is covered; ``before`` and ``after`` is how much further it reaches for neighbours. ``files`` lie in
-    it, ``held`` ticks long together (more than ``hi - lo`` where they overlap)."""
-
-    lo: int
-    hi: int
-    before: int
-    after: int
-    files: int = 1
-    held: int = 0
-
-
 class Hole(NamedTuple):
     """A gap inside a file: on the epoch's clock, and where the file's own claim puts its start."""
 
@@ -69,43 +57,61 @@ class Hole(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """The segments on one clock. Positions in ``streams``, ``walls``, ``holes`` and ``anchor`` are relative to ``origin``.
+    """The segments on one clock. Positions of all but ``offsets`` are relative to ``origin``.
 
     ``clock``: ``wall``, ``ts`` or ``mtxi:<stream id>``. ``offsets``: the range of offsets seen, with reach. ``anchor``: the
-    surest, then earliest claim, which ties the epoch to the wall clock. ``walls``: the same segments where their claims alone
-    would put them. ``ties``: claims by which the two clocks are compared.
+    surest, then earliest claim, which ties the epoch to the wall clock. ``ties``: claims by which the two clocks are compared.
     """
 
     clock: str
     origin: int
     offsets: Span
     anchor: Tie
-    streams: Mapping[str, tuple[Span, ...]]
-    walls: tuple[Span, ...] = ()
+    lanes: Mapping[str, Leaves]
+    on_the_wall: Leaves = ()
     holes: tuple[Hole, ...] = ()
     ties: Ties = NO_TIES
+
+    @property
+    def streams(self) -> Mapping[str, tuple[Span, ...]]:
+        """The spans of each stream."""
+        return {name: flat(leaves) for name, leaves in self.lanes.items()}
+
+    @property
+    def walls(self) -> tuple[Span, ...]:
+        """The same segments where their claims alone would put them; nothing on a wall clock, where streams are just that."""
+        return flat(self.on_the_wall)
 
 
 _NONE: Final[Mapping[str, Any]] = {}
 
 
 class Timeline(NamedTuple):
-    """What is remembered of a recording's segments. ``numbers``: recorder numbers seen, per run. ``formats``: each
-    stream's codecs and formats with the earliest place of each. ``unplaced``: files nothing places, and their length.
-    ``dated``: where file-system dates alone put the files that have no better claim; ``stamped``: those of them with stamps
-    that run on, by the stamps alone, on the circle of 33 bits.
+    """What is remembered of a recording's segments. ``formats``: each stream's codecs and formats with the earliest place of
+    each. ``unplaced``: files nothing places, and their length. ``stamped``: of the files with no better claim than their date,
+    those with stamps that run on, by the stamps alone, on the circle of 33 bits.
 
     Named tuples, because they are written to the state topic as arrays: a day of a camera's blocks stays below 20 kB.
     """
 
     epochs: tuple[Epoch, ...] = ()
     wall_only: bool = False
-    numbers: Mapping[str, tuple[Span, ...]] = _NONE
+    counted: Mapping[str, Leaves] = _NONE
     formats: Mapping[str, tuple[tuple[str, int], ...]] = _NONE
     unplaced: int = 0
     unplaced_ms: int = 0
-    dated: tuple[Span, ...] = ()
+    by_date: Leaves = ()
     stamped: Epoch | None = None
+
+    @property
+    def numbers(self) -> Mapping[str, tuple[Span, ...]]:
+        """Recorder numbers seen, per run."""
+        return {run: flat(leaves) for run, leaves in self.counted.items()}
+
+    @property
+    def dated(self) -> tuple[Span, ...]:
+        """Where file-system dates alone put the files that have no better claim."""
+        return flat(self.by_date)
 
 
 class Placed(NamedTuple):
@@ -283,10 +289,10 @@ def _epoch_of(placed: Placed, tolerance: Tolerance) -> Epoch:
         origin=placed.at,
         offsets=Span(placed.offset, placed.offset, doubt + drift, doubt + drift),
         anchor=Tie(placed.error, 0, placed.offset),
-        streams={name: _pieces(lo, hi, placed.holes, reach) for name, lo, hi in extents},
-        walls=()
+        lanes={name: union((), _pieces(lo, hi, placed.holes, reach)) for name, lo, hi in extents},
+        on_the_wall=()
         if placed.clock == "wall"
-        else _shifted(_pieces(0, placed.length, placed.holes, doubt), wall - placed.at),
+        else union((), shifted(_pieces(0, placed.length, placed.holes, doubt), wall - placed.at)),
         holes=tuple(sorted(Hole(lo, hi, wall + lo) for lo, hi in placed.holes)),
         ties=NO_TIES if placed.clock == "wall" else Ties(kept=(Tie(doubt, 0, placed.offset),)),
     )
@@ -324,9 +330,9 @@ def _same_clock(epoch: Epoch, new: Epoch) -> int | None:
 def merge(epoch: Epoch, new: Epoch, shift: int) -> Epoch:
     """*epoch* with *new* in it, whose positions move by *shift* and whose offsets by its opposite."""
     move = new.origin + shift - epoch.origin
-    streams = dict(epoch.streams)
-    for name, spans in new.streams.items():
-        streams[name] = union(streams.get(name, ()), _shifted(spans, move))
+    lanes = dict(epoch.lanes)
+    for name, leaves in new.lanes.items():
+        lanes[name] = union(lanes.get(name, ()), shifted(flat(leaves), move))
 
     def moved(tie: Tie) -> Tie:
         return Tie(tie.error, tie.at + move, tie.offset - shift)
@@ -335,10 +341,10 @@ def merge(epoch: Epoch, new: Epoch, shift: int) -> Epoch:
     if new.holes:
         holes = tuple(sorted({*holes, *(Hole(hole.lo + move, hole.hi + move, hole.wall) for hole in new.holes)}))
     return epoch._replace(
-        offsets=union((epoch.offsets,), _shifted((new.offsets,), -shift))[0],
+        offsets=one(epoch.offsets, *shifted((new.offsets,), -shift)),
         anchor=min(epoch.anchor, moved(new.anchor)),
-        streams=streams,
-        walls=union(epoch.walls, _shifted(new.walls, new.origin - epoch.origin)),
+        lanes=lanes,
+        on_the_wall=union(epoch.on_the_wall, shifted(new.walls, new.origin - epoch.origin)),
         holes=holes,
         ties=tied(epoch.ties, new.ties._replace(kept=tuple(map(moved, new.ties.kept))), epoch.origin),
     )
@@ -348,7 +354,7 @@ def _believe_walls(timeline: Timeline) -> Timeline:
     """Every segment where its claim puts it, on one wall epoch."""
     merged: Epoch | None = None
     for epoch in timeline.epochs:
-        spans = epoch.walls if epoch.clock != "wall" else epoch.streams["all"]
+        leaves = epoch.on_the_wall if epoch.clock != "wall" else epoch.lanes["all"]
         holes = tuple(
             sorted(
                 Hole(hole.wall - epoch.origin, hole.wall - epoch.origin + hole.hi - hole.lo, hole.wall)
@@ -358,58 +364,10 @@ def _believe_walls(timeline: Timeline) -> Timeline:
         anchor = Tie(epoch.anchor.error, 0, 0)
         offsets = Span(0, 0, 0, 0)
         plain = Epoch(
-            clock="wall", origin=epoch.origin, offsets=offsets, anchor=anchor, streams={"all": spans}, holes=holes
+            clock="wall", origin=epoch.origin, offsets=offsets, anchor=anchor, lanes={"all": leaves}, holes=holes
         )
         merged = plain if merged is None else merge(merged, plain, 0)
     return timeline._replace(epochs=(merged,) if merged else (), wall_only=True)
-
-
-# Spans.
-
-
-def union(spans: tuple[Span, ...], added: tuple[Span, ...]) -> tuple[Span, ...]:
-    for new in added:
-        spans = _add(spans, new)
-    return spans
-
-
-def _add(spans: tuple[Span, ...], new: Span) -> tuple[Span, ...]:
-    """Add one span, joining all whose reaches touch its own. Reaches in *spans* never touch, so both their ends ascend."""
-    first, last = _touched(spans, new)
-    for span in spans[first:last]:
-        lo, hi = min(new.lo, span.lo), max(new.hi, span.hi)
-        before = lo - min(_reach_start(new), _reach_start(span))
-        after = max(_reach_end(new), _reach_end(span)) - hi
-        new = Span(lo, hi, before, after, new.files + span.files, new.held + span.held)
-    if first == len(spans):
-        return (*spans, new)
-    made = list(spans)  # copied twice; slices put together are copied three times, and this is what a day's files cost
-    made[first:last] = (new,)
-    return tuple(made)
-
-
-def _touched(spans: tuple[Span, ...], new: Span) -> tuple[int, int]:
-    """Which of *spans* the reach of *new* touches: from the first to before the last, at the place where it belongs."""
-    first = last = bisect_left(spans, (new.lo,))
-    while first and _reach_end(spans[first - 1]) >= _reach_start(new):
-        first -= 1
-    while last < len(spans) and _reach_start(spans[last]) <= _reach_end(new):
-        last += 1
-    return first, last
-
-
-def _reach_start(span: Span) -> int:
-    return span.lo - span.before
-
-
-def _reach_end(span: Span) -> int:
-    return span.hi + span.after
-
-
-def _shifted(spans: tuple[Span, ...], by: int) -> tuple[Span, ...]:
-    if by == 0:
-        return spans
-    return tuple(Span(lo + by, hi + by, *rest) for lo, hi, *rest in spans)
 
 
 # What is kept beside the spans.
@@ -418,16 +376,15 @@ def _shifted(spans: tuple[Span, ...], by: int) -> tuple[Span, ...]:
 def _note_number(timeline: Timeline, run: str, number: int | None) -> Timeline:
     if number is None:
         return timeline
-    seen = timeline.numbers.get(run, ())
-    added = _add(seen, Span(number, number + 1, 0, 0, 0, 0))
-    return timeline if added == seen else timeline._replace(numbers={**timeline.numbers, run: added})
+    added = union(timeline.counted.get(run, ()), (Span(number, number + 1, 0, 0, 0, 0),), NUMBERS_A_LEAF)
+    return timeline._replace(counted={**timeline.counted, run: added})
 
 
 def _note_date(timeline: Timeline, placed: Placed, tolerance: Tolerance) -> Timeline:
     """Where the date alone and where the stamps alone put a file."""
     wall = placed.at + placed.offset
     by_date = _epoch_of(placed._replace(clock="wall", at=wall, offset=0), tolerance)
-    timeline = timeline._replace(dated=union(timeline.dated, _shifted(by_date.streams["all"], wall)))
+    timeline = timeline._replace(by_date=union(timeline.by_date, shifted(by_date.streams["all"], wall)))
     if placed.clock != "ts":
         return timeline
     at = placed.at % MPEG_TS_WRAP
@@ -454,20 +411,19 @@ def _note_formats(timeline: Timeline, streams: tuple[StreamFacts, ...], wall: in
 def _arrival(epoch: Epoch, new: Epoch, shift: int, length: int) -> Arrival:
     """How one segment (*new*) lies among what *epoch* had before it."""
     move = new.origin + shift - epoch.origin
-    name = reference(epoch.streams)
-    own = new.streams.get(name) or new.streams[reference(new.streams)]
-    lo, hi, reach = own[0].lo + move, own[-1].hi + move, own[0].before
-    spans = epoch.streams[name]
-    first, last = _touched(spans, Span(lo, hi, reach, reach))
-    touched = spans[first:last]
-    doubled = sum(max(0, min(hi, span.hi) - max(lo, span.lo)) for span in touched)
+    name = reference(epoch.lanes)
+    own = new.lanes.get(name) or new.lanes[reference(new.lanes)]
+    lo, hi, reach = own[0][0].lo + move, own[-1][-1].hi + move, own[0][0].before
+    leaves = epoch.lanes[name]
+    earlier, met = touched(leaves, Span(lo, hi, reach, reach))
+    doubled = sum(max(0, min(hi, span.hi) - max(lo, span.lo)) for span in met)
     start = wall_ms(epoch.origin + move + epoch.anchor.offset)
     return Arrival(
         start,
         WallMs(start + length // TICKS_PER_MS),
-        gap_ms=(lo - spans[first - 1].hi) // TICKS_PER_MS if first and not touched else 0,
+        gap_ms=(lo - earlier.hi) // TICKS_PER_MS if earlier and not met else 0,
         overlap_ms=doubled // TICKS_PER_MS if doubled > 2 * reach else 0,
-        out_of_order=lo < spans[-1].lo,
+        out_of_order=lo < leaves[-1][-1].lo,
     )
 
 
