@@ -38,6 +38,7 @@ from pipeline.domain.worm import WormReport
 from pipeline.policy import load_policy
 from pipeline.settings import WORKER_PORTS, Settings
 from pipeline.steps.archive import ArchiveStep
+from pipeline.steps.checkpoint import CheckpointStep
 from pipeline.steps.probe import ProbeStep
 from pipeline.steps.stitch import StitchStep
 from pipeline.steps.worm import StoreTrust
@@ -127,7 +128,8 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
         records=settings.records,
         derived=settings.derived,
     )
-    bound = stages.ledger_stages(bench, stitch, archive)
+    keep = CheckpointStep(store=store, trust=trust, clock=clock, policy=policy, records=settings.records)
+    bound = stages.ledger_stages(bench, keep, stitch, archive)
     for stage in bound.values():
         runner.bind(stage)
     sweep = stages.sweep(bench, bound, runner.states, clock)
@@ -137,6 +139,7 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
         return sweep()
 
     runner.every(settings.sweep_s, "sweep", look)
+    runner.every(policy.checkpoint_s, "checkpoint", stages.checkpoints(bench, bound, runner.states, clock))
 
 
 def _try_locks(settings: Settings, log: Any) -> WormReport:

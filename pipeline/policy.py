@@ -31,6 +31,7 @@ class _Deadline(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Archive(msgspec.Struct, forbid_unknown_fields=True):
     provisional_retention_s: int
+    checkpoint_s: int
 
 
 class _Explanation(msgspec.Struct, forbid_unknown_fields=True):
@@ -71,6 +72,7 @@ def load_policy(path: Path | None = None) -> Policy:
         deadline_s=raw.deadline.deadline_s,
         at_risk_before_s=raw.deadline.at_risk_before_s,
         provisional_retention_s=raw.archive.provisional_retention_s,
+        checkpoint_s=raw.archive.checkpoint_s,
         voice_explanation_kinds=raw.explanation.voice_kinds,
         mandatory_fields=raw.deadline.mandatory_fields,
         standing_description_kinds=raw.deadline.standing_description_kinds,

@@ -45,6 +45,7 @@ def policy(**changes: Any) -> Policy:
         deadline_s=86400,
         at_risk_before_s=14400,
         provisional_retention_s=31536000,
+        checkpoint_s=300,
         voice_explanation_kinds=("body_camera", "voice_recorder", "camcorder"),
         mandatory_fields=("case_name", "party_name", "recorded_date"),
         standing_description_kinds=("cctv",),

@@ -1,7 +1,7 @@
 """The stages, bound: topic in, step, topic out. Nothing is decided here.
 
-Two timers of the ledger read state and send annotations: recordings that have been idle too long, and deadlines that are
-near or past. What follows from those annotations is the stages' business, like any other input.
+Three timers of the ledger read state and say what they see: recordings that have been idle too long, deadlines that are
+near or past, links that wait for a checkpoint. What follows from that is the stages' business, like any other input.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pipeline.agents.stage import Headers, Output, Received, Stage
-from pipeline.domain import chain, continuity, deadline
+from pipeline.domain import chain, checkpoint, continuity, deadline
 from pipeline.domain.archive import ArchiveState
 from pipeline.domain.chain import ChainState
+from pipeline.domain.checkpoint import CheckpointState
 from pipeline.domain.continuity import SourceState
 from pipeline.domain.deadline import SourceDeadlines
 from pipeline.domain.identity import SourceId
@@ -24,6 +25,7 @@ from pipeline.domain.stitch import StitchState
 from pipeline.ports import Clock
 from pipeline.settings import Settings
 from pipeline.steps.archive import ArchiveStep
+from pipeline.steps.checkpoint import CheckpointStep
 from pipeline.steps.probe import ProbeStep
 from pipeline.steps.stitch import StitchStep
 from pipeline.wire import codec, topics
@@ -103,7 +105,9 @@ def media_stage(bench: Bench, probe: ProbeStep) -> Stage[Any, Any]:
     return bench.stage("probe", (topics.LANDED,), step, None, None)
 
 
-def ledger_stages(bench: Bench, stitch: StitchStep, archive: ArchiveStep) -> dict[str, Stage[Any, Any]]:
+def ledger_stages(
+    bench: Bench, keep: CheckpointStep, stitch: StitchStep, archive: ArchiveStep
+) -> dict[str, Stage[Any, Any]]:
     """The ledger worker's stages by name."""
     policy = bench.policy
 
@@ -125,6 +129,15 @@ def ledger_stages(bench: Bench, stitch: StitchStep, archive: ArchiveStep) -> dic
             SourceState,
         ),
         bench.stage("chain", (topics.JUDGED,), link, lambda _key: ChainState(), ChainState),
+        # Most links are only held, which is no I/O: many of them share one state record.
+        bench.stage(
+            "checkpoint",
+            (topics.LINK, topics.CHECKPOINT_DUE),
+            keep.step,
+            lambda _key: CheckpointState(),
+            CheckpointState,
+            batch=100,
+        ),
         # All links but a close are only followed, which is no I/O: many of them share one state record.
         bench.stage("stitch", (topics.LINK,), stitch.step, lambda _key: StitchState(), StitchState, batch=100),
         bench.stage("archive", (topics.STITCHED,), archive.step, lambda _key: ArchiveState(), ArchiveState),
@@ -152,5 +165,16 @@ def sweep(
             for said in continuity.idle_ends(state, now, bench.policy)
         ]
         return bench.outputs([*idle, *deadline.due(states(stages["deadline"]), now, bench.policy)])
+
+    return look
+
+
+def checkpoints(
+    bench: Bench, stages: dict[str, Stage[Any, Any]], states: Callable[[Any], Any], clock: Clock
+) -> Callable[[], Sequence[Output]]:
+    """What the slower timer says: how far the links of each recording wait for a checkpoint."""
+
+    def look() -> Sequence[Output]:
+        return bench.outputs(checkpoint.due(states(stages["checkpoint"]).values(), clock.now()))
 
     return look

@@ -25,6 +25,7 @@ STAGES: Final[Mapping[str, tuple[str, tuple[Topic, ...]]]] = {
     "probe": ("media", (topics.LANDED,)),
     "continuity": ("ledger", (topics.PROBED, topics.ANNOTATION)),
     "chain": ("ledger", (topics.JUDGED,)),
+    "checkpoint": ("ledger", (topics.LINK, topics.CHECKPOINT_DUE)),
     "stitch": ("ledger", (topics.LINK,)),
     "archive": ("ledger", (topics.STITCHED,)),
     "deadline": ("ledger", (topics.LANDED, topics.ANNOTATION, topics.ARCHIVED)),

@@ -41,6 +41,7 @@ class Policy:
     deadline_s: int
     at_risk_before_s: int
     provisional_retention_s: int
+    checkpoint_s: int
     voice_explanation_kinds: tuple[SourceKind, ...]
     mandatory_fields: tuple[str, ...]
     standing_description_kinds: tuple[SourceKind, ...]

@@ -22,6 +22,7 @@ from pipeline.domain import verify
 from pipeline.domain.archive import LockedObject, RecordingArchived
 from pipeline.domain.canonical import canonical
 from pipeline.domain.chain import LinkAppended, LinkKind
+from pipeline.domain.checkpoint import checkpoint_of
 from pipeline.domain.continuity import RecordingEnded
 from pipeline.domain.errors import Malformed, ObjectMissing
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, label
@@ -164,7 +165,7 @@ class Verification:
         for listed in self.store.list(self.records, shelf.prefix):
             match = _DOCUMENT.fullmatch(listed.key)
             if match is None:
-                if not is_report_key(listed.key):
+                if not is_report_key(listed.key) and checkpoint_of(listed.key) is None:
                     shelf.extra.append(listed.key)
             elif selection.recording in (None, match[2]):
                 numbers = shelf.recordings.setdefault(match[1], {}).setdefault(match[2], [])

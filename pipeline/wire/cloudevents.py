@@ -15,6 +15,7 @@ from urllib.parse import quote
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import RecordingArchived
 from pipeline.domain.chain import LinkAppended
+from pipeline.domain.checkpoint import CheckpointDue
 from pipeline.domain.continuity import Judged
 from pipeline.domain.deadline import DeadlineChanged
 from pipeline.domain.landing import SegmentLanded
@@ -43,6 +44,9 @@ _ENVELOPE: Final[dict[type[Any], Callable[[Any], _Envelope]]] = {
     Judged: lambda e: _Envelope("/stages/continuity", (e.source_id, e.position)),
     Annotation: lambda e: _Envelope(f"/people/{quote(e.made_by, safe='')}", (e.annotation_id,), e.made_at),
     LinkAppended: lambda e: _Envelope("/stages/chain", (e.source_id, e.recording_id, e.seq)),
+    CheckpointDue: lambda e: _Envelope(
+        "/timers/checkpoint", (e.source_id, e.recording_id, e.through_seq, e.said_at), e.said_at
+    ),
     RecordingStitched: lambda e: _Envelope("/stages/stitch", (e.source_id, e.recording_id, e.revision)),
     RecordingArchived: lambda e: _Envelope("/stages/archive", (e.source_id, e.recording_id, e.revision), e.archived_at),
     DeadlineChanged: lambda e: _Envelope("/stages/deadline", (e.source_id, e.recording_id, e.state), e.changed_at),

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import RecordingArchived
 from pipeline.domain.chain import LinkAppended
+from pipeline.domain.checkpoint import CheckpointDue
 from pipeline.domain.continuity import Judged
 from pipeline.domain.deadline import DeadlineChanged
 from pipeline.domain.landing import SegmentLanded
@@ -22,6 +23,7 @@ Event: TypeAlias = (
     | Judged
     | Annotation
     | LinkAppended
+    | CheckpointDue
     | RecordingStitched
     | RecordingArchived
     | DeadlineChanged
@@ -37,6 +39,7 @@ TYPES: Final[dict[str, type[Any]]] = {
     topics.JUDGED.name: Judged,
     topics.ANNOTATION.name: Annotation,
     topics.LINK.name: LinkAppended,
+    topics.CHECKPOINT_DUE.name: CheckpointDue,
     topics.STITCHED.name: RecordingStitched,
     topics.ARCHIVED.name: RecordingArchived,
     topics.DEADLINE.name: DeadlineChanged,

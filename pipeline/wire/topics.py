@@ -63,8 +63,11 @@ JUDGED: Final = _data(
 )
 ANNOTATION: Final = _data("annotation.made.v1", "people, connectors, timers -> continuity, deadline", days=60)
 LINK: Final = _data(
-    "link.appended.v1", "chain -> stitch: the entries of each recording's hash chain", max_value_bytes=ACCOUNT_BYTES
+    "link.appended.v1",
+    "chain -> stitch, checkpoint: the entries of each recording's hash chain",
+    max_value_bytes=ACCOUNT_BYTES,
 )
+CHECKPOINT_DUE: Final = _data("checkpoint.due.v1", "timer -> checkpoint: links that have waited long enough")
 STITCHED: Final = _data(
     "recording.stitched.v1", "stitch -> archive: a recording's documents, by digest", max_value_bytes=ACCOUNT_BYTES
 )
@@ -88,9 +91,21 @@ DECIDED: Final = _data(
     "quarantine.decided.v1", "people -> people: what became of an input that was set aside, and why", days=365
 )
 
-STATEFUL_STAGES: Final = ("continuity", "chain", "stitch", "archive", "deadline")
+STATEFUL_STAGES: Final = ("continuity", "chain", "checkpoint", "stitch", "archive", "deadline")
 STATES: Final = tuple(_state(stage) for stage in STATEFUL_STAGES)
-DATA: Final = (LANDED, PROBED, JUDGED, ANNOTATION, LINK, STITCHED, ARCHIVED, DEADLINE, QUARANTINE, DECIDED)
+DATA: Final = (
+    LANDED,
+    PROBED,
+    JUDGED,
+    ANNOTATION,
+    LINK,
+    CHECKPOINT_DUE,
+    STITCHED,
+    ARCHIVED,
+    DEADLINE,
+    QUARANTINE,
+    DECIDED,
+)
 ALL: Final = DATA + STATES
 
 
