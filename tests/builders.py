@@ -16,6 +16,7 @@ from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind
 from pipeline.domain.landing import ObjectRef, SegmentLanded
 from pipeline.domain.policy import Policy, Tolerance
 from pipeline.domain.probe import BandIdentity, MediaFacts, SegmentProbed, StreamFacts
+from pipeline.domain.schedule import Schedule, WeekdayHours, ZoneOffset
 from pipeline.domain.time import ClaimedTime, ClockOrigin, Nanos, WallMs, from_rfc3339
 
 T0 = from_rfc3339("2026-11-24T08:00:00.000Z")
@@ -188,11 +189,24 @@ def annotation(annotation_id: str, kind: AnnotationKind, **changes: Any) -> Anno
         "annotation_id": annotation_id,
         "kind": kind,
         "source_id": SOURCE,
-        "recording_id": None if kind == "schedule_window" else RECORDING,
+        "recording_id": RECORDING if kind in ("metadata", "explanation", "session_ended", "deadline_due") else None,
+        "unit": "service-hall" if kind in ("schedule", "issued") else None,
         "made_at": WallMs(T0 + 60_000),
         "made_by": "officer-1",
     }
     return Annotation(**{**fields, **changes})
+
+
+def always(**changes: Any) -> Schedule:
+    """A hall camera that has to record day and night in China, and is silent after five minutes."""
+    made = Schedule(
+        source_kind="cctv",
+        valid_from=WallMs(0),
+        weekly=tuple(WeekdayHours(weekday=day, from_minute=0, to_minute=1440) for day in range(1, 8)),
+        offsets=(ZoneOffset(since=WallMs(0), minutes=480),),
+        silent_after_s=300,
+    )
+    return replace(made, **changes)
 
 
 def session_ended(annotation_id: str = "end-1", expected: int | None = None, **changes: Any) -> Annotation:

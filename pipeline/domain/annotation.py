@@ -1,8 +1,11 @@
 """Annotations: what people, case systems, connectors and our own timers say about a recording.
 
 Append-only and idempotent by ``annotation_id``; a correction is a new annotation. Exactly the body that ``kind`` names
-is present. Timers speak here too (``session_ended`` by idle time-out, ``deadline_due``), so that every stage remains a
-fold over topics and no timer ever changes state.
+is present. Timers speak here too (``session_ended`` by idle time-out, ``deadline_due``, ``schedule_due``, ``outage``), so
+that every stage remains a fold over topics and no timer ever changes state.
+
+Some statements are about a source and no recording: a device that is handed out and comes back, a camera's hours, a time
+in which it is not to record, a time in which nothing could be stored.
 """
 
 from __future__ import annotations
@@ -10,10 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pipeline.domain.identity import RecordingId, SourceId, label, recording_id, source_id
+from pipeline.domain.identity import RecordingId, SourceId, SourceKind, label, recording_id, source_id
+from pipeline.domain.schedule import Schedule
 from pipeline.domain.time import WallMs
 
-AnnotationKind = Literal["metadata", "explanation", "session_ended", "schedule_window", "deadline_due"]
+AnnotationKind = Literal[
+    "metadata", "explanation", "session_ended", "schedule_window", "schedule", "issued", "returned", "deadline_due",
+    "schedule_due", "outage",
+]  # fmt: skip
 
 ReasonCode = Literal["R1", "R2", "R3", "R4", "R5", "R6", "R7", "R9"]
 """Article 8: R1 fault, R2 damage, R3 severe weather, R4 battery, R5 storage space, R6 obstruction, R7 change of place,
@@ -66,12 +73,54 @@ class ScheduleWindow:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """A device was handed to an officer (article 4), to be back by ``due_back``: until then it may record, and from then
+    on the recording it made is expected (article 9)."""
+
+    at: WallMs
+    officer: str
+    due_back: WallMs
+    source_kind: SourceKind
+
+    def __post_init__(self) -> None:
+        label(self.officer, "officer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Return:
+    """A device came back. ``recorded``: whether the officer says it recorded anything; if not, nothing is expected of it."""
+
+    at: WallMs
+    officer: str
+    recorded: bool = True
+
+    def __post_init__(self) -> None:
+        label(self.officer, "officer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """Nothing could be archived from ``start`` to ``end`` (``None``: still so): the store did not answer, or was not seen to
+    keep its locks. Seen by the worker that would have archived."""
+
+    start: WallMs
+    end: WallMs | None = None
+
+
 _BODY: Final = {
     "metadata": "metadata",
     "explanation": "explanation",
     "session_ended": "ended",
     "schedule_window": "window",
+    "schedule": "schedule",
+    "issued": "issue",
+    "returned": "returned",
+    "outage": "outage",
 }
+_OF_A_RECORDING: Final = ("metadata", "explanation", "session_ended", "deadline_due")
+_OF_A_UNIT: Final = ("schedule", "issued")
+"""A source that has not sent anything yet is counted with the unit that expects it to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +138,10 @@ class Annotation:
     explanation: Explanation | None = None
     ended: SessionEnded | None = None
     window: ScheduleWindow | None = None
+    schedule: Schedule | None = None
+    issue: Issue | None = None
+    returned: Return | None = None
+    outage: Outage | None = None
 
     def __post_init__(self) -> None:
         label(self.annotation_id, "annotation id")
@@ -98,19 +151,15 @@ class Annotation:
             recording_id(self.recording_id)
         if self.unit is not None:
             label(self.unit, "unit")
-        bodies = {
-            "metadata": self.metadata,
-            "explanation": self.explanation,
-            "ended": self.ended,
-            "window": self.window,
-        }
-        present = {name for name, body in bodies.items() if body is not None}
+        present = {name for name in _BODY.values() if getattr(self, name) is not None}
         wanted = {_BODY[self.kind]} if self.kind in _BODY else set()
         if present != wanted:
             raise ValueError(
                 f"a {self.kind} annotation carries {sorted(wanted) or 'no body'}, found {sorted(present) or 'none'}"
             )
-        if self.kind != "schedule_window" and self.recording_id is None:
+        if self.kind in _OF_A_RECORDING and self.recording_id is None:
             raise ValueError(f"a {self.kind} annotation names its recording")
+        if self.kind in _OF_A_UNIT and self.unit is None:
+            raise ValueError(f"an annotation of kind {self.kind} names the unit")
         if self.explanation is not None and self.explanation.reason == "R9" and not self.explanation.text.strip():
             raise ValueError("reason R9 (other) needs a text (article 8)")

@@ -4,9 +4,19 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain.annotation import AnnotationKind, Explanation, Metadata, ReasonCode, ScheduleWindow, SessionEnded
+from pipeline.domain.annotation import (
+    AnnotationKind,
+    Explanation,
+    Issue,
+    Metadata,
+    Outage,
+    ReasonCode,
+    Return,
+    ScheduleWindow,
+    SessionEnded,
+)
 from pipeline.domain.time import WallMs
-from tests.builders import T0, annotation, explanation, metadata, session_ended, window
+from tests.builders import T0, always, annotation, explanation, metadata, session_ended, window
 
 LATER = WallMs(T0 + 1)
 BODIES: dict[str, Any] = {
@@ -14,13 +24,22 @@ BODIES: dict[str, Any] = {
     "explanation": Explanation(gap_start=T0, gap_end=LATER, reason="R4"),
     "ended": SessionEnded(reason="declared"),
     "window": ScheduleWindow(start=T0, end=LATER, reason="cleaning"),
+    "schedule": always(),
+    "issue": Issue(at=T0, officer="0471", due_back=LATER, source_kind="body_camera"),
+    "returned": Return(at=LATER, officer="0471"),
+    "outage": Outage(start=T0),
 }
 BODY_OF: dict[AnnotationKind, str | None] = {
     "metadata": "metadata",
     "explanation": "explanation",
     "session_ended": "ended",
     "schedule_window": "window",
+    "schedule": "schedule",
+    "issued": "issue",
+    "returned": "returned",
+    "outage": "outage",
     "deadline_due": None,
+    "schedule_due": None,
 }
 
 
@@ -47,6 +66,14 @@ def test_only_a_schedule_speaks_of_no_recording(made: Any) -> None:
 
     with pytest.raises(ValueError, match="names its recording"):
         made(recording_id=None)
+
+
+@pytest.mark.parametrize(("kind", "body"), [("schedule", "schedule"), ("issued", "issue")])
+def test_who_expects_a_recording_is_a_unit(kind: AnnotationKind, body: str) -> None:
+    assert annotation("a", kind, recording_id=None, **{body: BODIES[body]}).unit == "service-hall"
+
+    with pytest.raises(ValueError, match=f"of kind {kind} names the unit"):
+        annotation("a", kind, recording_id=None, unit=None, **{body: BODIES[body]})
 
 
 @pytest.mark.parametrize(

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields, replace
+from datetime import date
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
-from pipeline.domain.annotation import Annotation, Explanation, Metadata, ScheduleWindow, SessionEnded
+from pipeline.domain.annotation import (
+    Annotation,
+    AnnotationKind,
+    Explanation,
+    Issue,
+    Metadata,
+    Outage,
+    Return,
+    ScheduleWindow,
+    SessionEnded,
+)
 from pipeline.domain.canonical import MAX_SAFE_INTEGER
 from pipeline.domain.continuity import Judged, JudgedSegment, RecordingEnded
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
+from pipeline.domain.schedule import Schedule, ZoneOffset
 from pipeline.domain.time import MAX_WALL_MS, Nanos, WallMs
 from pipeline.wire.events import TYPES
 
 _FIELDS_WITH_A_RULE: Final = {
     "counts": "size_bytes error_ms packets index partition offset covered_ms segments bytes expected_segments close_seq",
-    "from_one": "announcement time_base_num time_base_den revision position",
+    "from_one": "announcement time_base_num time_base_den revision position silent_after_s",
     "from_genesis": "seq through_seq",
-    "labels": "connector unit annotation_id made_by grounds probe_version",
+    "labels": "connector unit annotation_id made_by grounds probe_version officer",
     "not_empty": "bucket key staged_key",
+    "weekdays": "weekday",
+    "minutes_of_day": "from_minute to_minute",
+    "minutes_from_utc": "minutes",
+    "days": "day",
+    "some": "offsets",
 }
 
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -34,6 +51,15 @@ _BY_RULE: Final[dict[str, st.SearchStrategy[Any]]] = {
     "from_genesis": st.integers(-1, MAX_SAFE_INTEGER),
     "labels": _label,
     "not_empty": _label,
+    "weekdays": st.integers(1, 7),
+    "minutes_of_day": st.integers(0, 1440),
+    "minutes_from_utc": st.integers(-1080, 1080),
+    "days": st.dates(min_value=date(1970, 1, 1)).map(date.isoformat),
+    "some": st.lists(
+        st.builds(ZoneOffset, since=st.integers(0, MAX_WALL_MS).map(WallMs), minutes=st.integers(-1080, 1080)),
+        min_size=1,
+        max_size=2,
+    ).map(tuple),
 }
 _BY_TYPE: Final[dict[Any, st.SearchStrategy[Any]]] = {
     bool: st.booleans(),
@@ -66,9 +92,7 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:
     if origin is tuple:
         return st.lists(_of(parts[0]), max_size=2).map(tuple) if parts[-1] is ... else st.tuples(*map(_of, parts))
     if kind is Annotation:
-        return st.one_of(
-            *map(_annotation, ("metadata", "explanation", "session_ended", "schedule_window", "deadline_due"))
-        )
+        return st.one_of(*map(_annotation, get_args(AnnotationKind)))
     if kind is Judged:
         return st.one_of(*map(_judged, ("segment", "annotation", "ended")))
     if kind is Explanation:
@@ -101,10 +125,16 @@ def _annotation(kind: str) -> st.SearchStrategy[Any]:
         "explanation": ("explanation", Explanation),
         "session_ended": ("ended", SessionEnded),
         "schedule_window": ("window", ScheduleWindow),
+        "schedule": ("schedule", Schedule),
+        "issued": ("issue", Issue),
+        "returned": ("returned", Return),
+        "outage": ("outage", Outage),
     }
     name, body = bodies.get(kind, (None, None))
     given = {each: st.none() for each, _ in bodies.values()} | ({name: _of(body)} if name else {})
-    recording = _of(RecordingId | None) if kind == "schedule_window" else _id
+    recording = _id if kind in ("metadata", "explanation", "session_ended", "deadline_due") else _of(RecordingId | None)
+    if kind in ("schedule", "issued"):
+        given["unit"] = _label
     return _built(Annotation, kind=st.just(kind), recording_id=recording, **given)
 
 
