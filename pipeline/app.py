@@ -32,7 +32,7 @@ from pipeline.agents.stage import Output
 from pipeline.agents.stages import Bench
 from pipeline.agents.transport import build_app
 from pipeline.agents.transport import run_worker as run_app
-from pipeline.domain import deadline
+from pipeline.domain import outlook
 from pipeline.domain.errors import Misconfigured, UnbrokenError
 from pipeline.domain.worm import WormReport
 from pipeline.policy import load_policy
@@ -135,7 +135,8 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
     sweep = stages.sweep(bench, bound, runner.states, clock)
 
     def look() -> Sequence[Output]:
-        metrics.deadlines(deadline.summary(runner.states(bound["deadline"]), policy), clock.now(), runner.ready)
+        now = clock.now()
+        metrics.deadlines(outlook.summary(runner.states(bound["deadline"]), now, policy), now, runner.ready)
         return sweep()
 
     runner.every(settings.sweep_s, "sweep", look)

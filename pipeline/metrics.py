@@ -86,8 +86,20 @@ DEADLINE_NEXT: Final = Metric(
 UNARCHIVED: Final = Metric(
     name="recordings_unarchived",
     kind="gauge",
+    labels=("unit", "source_kind", "age_band"),
+    help="Recordings that exist or are expected and are not archived, by time since their end (of a 24 h deadline).",
+)
+UNARCHIVED_OLDEST_END: Final = Metric(
+    name="unarchived_oldest_end_timestamp_seconds",
+    kind="gauge",
     labels=("unit", "source_kind"),
-    help="Recordings seen and not yet archived.",
+    help="Unix time at which the oldest recording that is not archived ended; +Inf when there is none.",
+)
+EXPECTED: Final = Metric(
+    name="recordings_expected",
+    kind="gauge",
+    labels=("unit", "source_kind"),
+    help="Recordings that are expected and of which nothing has arrived; they are among those not archived.",
 )
 TRACKER_READY: Final = Metric(
     name="deadline_tracker_ready",
@@ -131,6 +143,8 @@ CATALOGUE: Final = (
     DEADLINE_BREACHES,
     DEADLINE_NEXT,
     UNARCHIVED,
+    UNARCHIVED_OLDEST_END,
+    EXPECTED,
     TRACKER_READY,
     LAST_SWEEP,
     WORM_SUCCESS,

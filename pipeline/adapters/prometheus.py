@@ -19,8 +19,9 @@ from pipeline import metrics as names
 from pipeline.domain import errors
 from pipeline.domain.archive import RecordingArchived
 from pipeline.domain.continuity import GapState, Judged, RecordingEnded
-from pipeline.domain.deadline import Cause, DeadlineChanged, UnitDeadlines
+from pipeline.domain.deadline import Cause, DeadlineChanged
 from pipeline.domain.identity import SourceKind
+from pipeline.domain.outlook import AGE_BANDS, UnitDeadlines
 from pipeline.domain.time import WallMs
 from pipeline.domain.worm import WormReport
 from pipeline.metrics import Metric
@@ -139,16 +140,20 @@ class Metrics:
         self.set(names.LAST_SWEEP, now / 1000)
         if not ready:
             return
-        nothing = (0, math.inf)
-        ahead: dict[tuple[str, SourceKind], tuple[int, float]] = dict.fromkeys(self._units, nothing)
+        ahead: dict[tuple[str, SourceKind], list[UnitDeadlines]] = {label: [] for label in self._units}
         for item in units:
             label = self._unit(item.unit, item.source_kind), item.source_kind
-            count, first = ahead.get(label, nothing)
-            at = math.inf if item.next_at is None else item.next_at / 1000
-            ahead[label] = (count + item.unarchived, min(first, at))
-        for (unit, kind), (count, first) in ahead.items():
-            self.set(names.UNARCHIVED, count, unit, kind)
-            self.set(names.DEADLINE_NEXT, first, unit, kind)
+            ahead.setdefault(label, []).append(item)
+        for (unit, kind), items in ahead.items():
+            self._ahead(unit, kind, items)
+
+    def _ahead(self, unit: str, kind: SourceKind, items: list[UnitDeadlines]) -> None:
+        """The numbers of one label pair: of one unit and kind, or of all that share the name ``other``."""
+        for number, band in enumerate(AGE_BANDS):
+            self.set(names.UNARCHIVED, sum(item.unarchived[number] for item in items), unit, kind, band)
+        self.set(names.EXPECTED, sum(item.expected for item in items), unit, kind)
+        self.set(names.UNARCHIVED_OLDEST_END, _earliest(item.oldest_end for item in items), unit, kind)
+        self.set(names.DEADLINE_NEXT, _earliest(item.next_at for item in items), unit, kind)
 
     def _unit(self, unit: str, kind: SourceKind) -> str:
         """The label value of *unit*; when it is heard of for the first time with this *kind*, all its series appear."""
@@ -162,6 +167,11 @@ class Metrics:
         for cause in get_args(Cause):
             self._touch(names.DEADLINE_BREACHES, unit, cause)
         return unit
+
+
+def _earliest(instants: Iterable[WallMs | None]) -> float:
+    """Unix time in seconds; infinity when there is none."""
+    return min((at / 1000 for at in instants if at is not None), default=math.inf)
 
 
 def _registered(metric: Metric, registry: CollectorRegistry) -> Counter | Gauge | Histogram:

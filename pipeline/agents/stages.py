@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pipeline.agents.stage import Headers, Output, Received, Stage
-from pipeline.domain import chain, checkpoint, continuity, deadline
+from pipeline.domain import chain, checkpoint, continuity, deadline, outlook
 from pipeline.domain.archive import ArchiveState
 from pipeline.domain.chain import ChainState
 from pipeline.domain.checkpoint import CheckpointState
@@ -164,7 +164,7 @@ def sweep(
             for state in states(stages["continuity"]).values()
             for said in continuity.idle_ends(state, now, bench.policy)
         ]
-        return bench.outputs([*idle, *deadline.due(states(stages["deadline"]), now, bench.policy)])
+        return bench.outputs([*idle, *outlook.due(states(stages["deadline"]), now, bench.policy)])
 
     return look
 

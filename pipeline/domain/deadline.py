@@ -25,7 +25,6 @@ Rule 5: a bounded number of finished and missed recordings is remembered per sou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeVar
 
@@ -43,8 +42,6 @@ CLOCK_TRUST_MS: Final = 5_000
 """A claimed end this far beyond what is possible is a wrong clock, not a late one."""
 CLOCK_PAST_MS: Final = 30 * 24 * 3600 * 1000
 """A claimed end this long before the recording was first seen is a clock that fell back to its factory date."""
-GRACE_PARTS: Final = 1440
-"""The timer waits this part of the deadline (a minute of 24 hours) before it calls a miss: news may be under way."""
 WAITING_MAX: Final = 1024
 """Recordings of a source that were described before anything of them was seen."""
 
@@ -119,16 +116,6 @@ class SourceDeadlines:
     finished: dict[RecordingId, Finished] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitDeadlines:
-    """What an operator wants to see of one unit and kind. ``next_at`` is ``None`` when no deadline is ahead."""
-
-    unit: str
-    source_kind: SourceKind
-    unarchived: int
-    next_at: WallMs | None
-
-
 def step(
     state: SourceDeadlines, event: SegmentLanded | Annotation | RecordingArchived, policy: Policy
 ) -> tuple[SourceDeadlines, tuple[DeadlineChanged, ...]]:
@@ -165,44 +152,6 @@ def deadline_at(tracked: Tracked, policy: Policy) -> WallMs | None:
     settled = _is_whole(tracked, MAX_WALL_MS) or tracked.archived_at is not None
     start = bound if end is None or not settled else min(end, bound)
     return _wall(start + policy.deadline_s * 1000)
-
-
-def due(states: Mapping[str, SourceDeadlines], now: WallMs, policy: Policy) -> tuple[Annotation, ...]:
-    """The statements a timer has to make at *now*; ids are deterministic, so saying one twice is harmless."""
-    grace_ms = policy.deadline_s * 1000 // GRACE_PARTS
-    found = []
-    for source in states.values():
-        for tracked in source.open.values():
-            at = deadline_at(tracked, policy)
-            if at is None or tracked.state not in ("tracked", "at_risk"):
-                continue
-            if now > at + grace_ms:
-                found.append(_due(source.source_id, tracked, "missed", now))
-            elif tracked.state == "tracked" and now >= at - policy.at_risk_before_s * 1000:
-                found.append(_due(source.source_id, tracked, "at_risk", now))
-    return tuple(found)
-
-
-def summary(states: Mapping[str, SourceDeadlines], policy: Policy) -> tuple[UnitDeadlines, ...]:
-    """Per unit and kind: recordings not archived yet, and the next deadline that is not missed yet; sorted."""
-    counts: dict[tuple[str, SourceKind], tuple[int, WallMs | None]] = {}
-    for source in states.values():
-        for unit, kind, waiting, at in _standings(source, policy):
-            count, first = counts.get((unit, kind), (0, None))
-            counts[unit, kind] = (count + waiting, _least(first, at))
-    return tuple(
-        UnitDeadlines(unit=unit, source_kind=kind, unarchived=count, next_at=at)
-        for (unit, kind), (count, at) in sorted(counts.items())
-    )
-
-
-def _standings(source: SourceDeadlines, policy: Policy) -> Iterator[tuple[str, SourceKind, int, WallMs | None]]:
-    for tracked in source.open.values():
-        if tracked.unit is not None and tracked.source_kind is not None and tracked.state is not None:
-            ahead = None if tracked.state == "missed" else deadline_at(tracked, policy)
-            yield tracked.unit, tracked.source_kind, int(tracked.archived_at is None), ahead
-    for done in source.finished.values():
-        yield done.unit, done.source_kind, 0, None
 
 
 # -- learning ------------------------------------------------------------------------------------------------------------
@@ -441,18 +390,6 @@ def _after(
         changed_at=event.archived_at,
     )
     return state, (change,)
-
-
-def _due(source: SourceId, tracked: Tracked, state: DeadlineState, now: WallMs) -> Annotation:
-    return Annotation(
-        annotation_id=f"due-{tracked.recording_id}-{state}",
-        kind="deadline_due",
-        source_id=source,
-        made_at=now,
-        made_by="deadline timer",
-        recording_id=tracked.recording_id,
-        unit=tracked.unit,
-    )
 
 
 T = TypeVar("T", bound=int)

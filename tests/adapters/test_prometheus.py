@@ -13,8 +13,9 @@ from pipeline.agents.lane import reason_of
 from pipeline.agents.stage import Meter
 from pipeline.domain import errors
 from pipeline.domain.continuity import Judged
-from pipeline.domain.deadline import Cause, DeadlineChanged, DeadlineState, UnitDeadlines
+from pipeline.domain.deadline import Cause, DeadlineChanged, DeadlineState
 from pipeline.domain.identity import SourceKind
+from pipeline.domain.outlook import AGE_BANDS, UnitDeadlines
 from pipeline.domain.time import WallMs
 from pipeline.domain.worm import Tried, WormReport
 from tests.builders import RECORDING, SOURCE, T0
@@ -108,7 +109,7 @@ def test_archived_revisions_are_counted() -> None:
 
 def test_the_next_deadline_is_a_timestamp_and_infinite_when_none_is_open() -> None:
     metrics = Metrics()
-    hall = UnitDeadlines(unit="hall", source_kind="cctv", unarchived=2, next_at=WallMs(T0 + 1500))
+    hall = UnitDeadlines(unit="hall", source_kind="cctv", unarchived=(1, 0, 0, 0, 1), next_at=WallMs(T0 + 1500))
 
     metrics.deadlines([hall], T0, ready=True)
     first = value(metrics, "deadline_next_timestamp_seconds", unit="hall", source_kind="cctv")
@@ -116,17 +117,36 @@ def test_the_next_deadline_is_a_timestamp_and_infinite_when_none_is_open() -> No
 
     assert first == (T0 + 1500) / 1000
     assert value(metrics, "deadline_next_timestamp_seconds", unit="hall", source_kind="cctv") == math.inf
-    assert value(metrics, "recordings_unarchived", unit="hall", source_kind="cctv") == 0
+    for band in AGE_BANDS:
+        assert value(metrics, "recordings_unarchived", unit="hall", source_kind="cctv", age_band=band) == 0
+
+
+def test_what_is_not_archived_is_counted_by_age_with_the_end_of_the_oldest() -> None:
+    metrics = Metrics()
+    hall = UnitDeadlines(
+        unit="hall", source_kind="cctv", unarchived=(5, 4, 3, 2, 1), expected=2, oldest_end=WallMs(T0 - 500)
+    )
+
+    metrics.deadlines([hall], T0, ready=True)
+
+    bands = [
+        value(metrics, "recordings_unarchived", unit="hall", source_kind="cctv", age_band=band) for band in AGE_BANDS
+    ]
+    assert bands == [5, 4, 3, 2, 1]
+    assert value(metrics, "recordings_expected", unit="hall", source_kind="cctv") == 2
+    assert (
+        value(metrics, "unarchived_oldest_end_timestamp_seconds", unit="hall", source_kind="cctv") == (T0 - 500) / 1000
+    )
 
 
 def test_recovery_never_shows_as_nothing_open() -> None:
     metrics = Metrics()
-    hall = UnitDeadlines(unit="hall", source_kind="cctv", unarchived=2, next_at=T0)
+    hall = UnitDeadlines(unit="hall", source_kind="cctv", unarchived=(2, 0, 0, 0, 0), next_at=T0)
     metrics.deadlines([hall], T0, ready=True)
 
     metrics.deadlines([], T0, ready=False)
 
-    assert value(metrics, "recordings_unarchived", unit="hall", source_kind="cctv") == 2
+    assert value(metrics, "recordings_unarchived", unit="hall", source_kind="cctv", age_band="0_4h") == 2
     assert value(metrics, "deadline_tracker_ready") == 0
 
 
@@ -178,7 +198,7 @@ def test_the_series_stay_few() -> None:
     kinds: tuple[SourceKind, ...] = ("cctv", "body_camera")
     for number in range(20):
         for kind in kinds:
-            item = UnitDeadlines(unit=f"unit-{number}", source_kind=kind, unarchived=1, next_at=T0)
+            item = UnitDeadlines(unit=f"unit-{number}", source_kind=kind, next_at=T0)
             metrics.deadlines([item], T0, ready=True)
 
     assert sum(len(family.samples) for family in metrics.registry.collect()) < 2000

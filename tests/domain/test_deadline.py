@@ -12,13 +12,11 @@ from pipeline.domain.archive import RecordingArchived
 from pipeline.domain.deadline import (
     DeadlineChanged,
     SourceDeadlines,
-    UnitDeadlines,
     deadline_at,
-    due,
     step,
-    summary,
 )
 from pipeline.domain.landing import Ends, SegmentLanded
+from pipeline.domain.outlook import due
 from pipeline.domain.policy import Policy
 from pipeline.domain.time import MAX_WALL_MS, WallMs
 from tests.builders import RECORDING, SOURCE, T0, claimed, landed, metadata, policy, session_ended
@@ -317,24 +315,3 @@ def test_misses_nobody_makes_up_for_are_forgotten_in_order_and_never_called_twic
     assert called == ["missed"] * 9
     assert (len(state.open), len(state.finished)) == (3, 3)
     assert due({SOURCE: state}, WallMs(T0 + 99 * DAY), few) == ()
-
-
-def test_a_unit_sees_what_is_not_archived_and_its_next_deadline() -> None:
-    hall, _ = run([landed(ends="next_block")])
-    body = SourceDeadlines(source_id=SOURCE)
-    for event in SESSION:
-        body, _ = step(body, event, POLICY)
-    body, _ = step(body, SENT, POLICY)
-
-    found = summary({"hall-1": hall, "cam-1": body}, POLICY)
-
-    assert found == (
-        UnitDeadlines(unit="service-hall", source_kind="body_camera", unarchived=1, next_at=WallMs(END + DAY)),
-        UnitDeadlines(unit="service-hall", source_kind="cctv", unarchived=1, next_at=WallMs(T0 + HOUR + DAY)),
-    )
-
-
-def test_a_unit_with_nothing_open_has_no_next_deadline() -> None:
-    hall, _ = run([landed(ends="next_block"), archived(archived_at=WallMs(T0 + 2 * HOUR))])
-
-    assert [(item.unarchived, item.next_at) for item in summary({"hall-1": hall}, POLICY)] == [(0, None)]

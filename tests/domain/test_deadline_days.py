@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import RecordingArchived
-from pipeline.domain.deadline import DeadlineChanged, SourceDeadlines, due, step
+from pipeline.domain.deadline import DeadlineChanged, SourceDeadlines, step
 from pipeline.domain.identity import RecordingId, SourceId
 from pipeline.domain.landing import Ends, SegmentLanded
+from pipeline.domain.outlook import due
 from pipeline.domain.time import WallMs
 from pipeline.wire import codec
 from tests.builders import SOURCE, T0, claimed, landed, metadata, policy, session_ended
