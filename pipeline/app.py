@@ -129,7 +129,7 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
         derived=settings.derived,
     )
     keep = CheckpointStep(store=store, trust=trust, clock=clock, policy=policy, records=settings.records)
-    bound = stages.ledger_stages(bench, keep, stitch, archive)
+    bound = stages.ledger_stages(bench, keep.step, stitch.step, archive.step)
     for stage in bound.values():
         runner.bind(stage)
     sweep = stages.sweep(bench, bound, runner.states, clock)

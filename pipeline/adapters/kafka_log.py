@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -66,6 +67,33 @@ async def read_topic(
         for place in places:
             consumer.seek(place, begins[place] if last is None else max(begins[place], ends[place] - last))
         return await _until(consumer, {place: ends[place] for place in places if ends[place] > begins[place]})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What one partition holds now: its oldest offset still there, and every record from there on."""
+
+    begin: int
+    records: Sequence[ConsumerRecord[bytes, bytes]]
+
+
+async def read_partition(kafka: str, topics: Sequence[str], number: int) -> dict[str, Kept]:
+    """Partition *number* of each of *topics* as it stands now; raises as :func:`read_topic` does."""
+    async with _consumer(kafka) as consumer:
+        missing = sorted(set(topics) - await consumer.topics())
+        if missing:
+            raise BrokerUnavailable(
+                f"topics do not exist, create them with `unbroken topics apply` ({', '.join(missing)} on {kafka})"
+            )
+        places = [TopicPartition(topic, number) for topic in topics]
+        consumer.assign(places)
+        begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        for place in places:
+            consumer.seek(place, begins[place])
+        found: dict[str, list[ConsumerRecord[bytes, bytes]]] = {topic: [] for topic in topics}
+        for record in await _until(consumer, {place: ends[place] for place in places if ends[place] > begins[place]}):
+            found[record.topic].append(record)
+        return {place.topic: Kept(begins[place], found[place.topic]) for place in places}
 
 
 async def _until(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> list[ConsumerRecord[bytes, bytes]]:

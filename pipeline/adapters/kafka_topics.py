@@ -98,10 +98,25 @@ async def check_topics(settings: Settings) -> tuple[str, ...]:
         return await _differences(client, settings)
 
 
+async def members(settings: Settings, group: str) -> int:
+    """How many workers *group* has now; a killed one counts until the group's session time is over."""
+    async with admin(settings) as client:
+        await _committed(client, group)  # waits for the coordinator
+        answers = await client.describe_consumer_groups([group])
+    return sum(len(found[5]) for answer in answers for found in answer.groups)
+
+
+async def committed(settings: Settings, group: str) -> dict[tuple[str, int], int]:
+    """The offsets *group* has committed, by topic and partition."""
+    async with admin(settings) as client:
+        found = await _committed(client, group)
+    return {(tp.topic, tp.partition): each.offset for tp, each in found.items() if each.offset >= 0}
+
+
 async def progress(settings: Settings, group: str, names: Sequence[str]) -> tuple[Progress, ...]:
     """How far *group* has come on each partition of the topics *names*, as the broker knows it."""
     async with admin(settings) as client:
-        committed = await _committed(client, group)
+        done = await _committed(client, group)
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
     await consumer.start()
     try:
@@ -113,7 +128,7 @@ async def progress(settings: Settings, group: str, names: Sequence[str]) -> tupl
         Progress(
             topic=tp.topic,
             partition=tp.partition,
-            committed=committed[tp].offset if tp in committed and committed[tp].offset >= 0 else None,
+            committed=done[tp].offset if tp in done and done[tp].offset >= 0 else None,
             end=end,
         )
         for tp, end in sorted(ends.items())

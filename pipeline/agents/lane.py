@@ -28,7 +28,7 @@ from typing import Any, Final, Generic, cast
 
 from pipeline.agents.broker import Broker, Claim, Write
 from pipeline.agents.stage import E, Meter, Output, QuarantineEncoder, Received, S, Stage
-from pipeline.agents.state_log import PASSED_KEY, Loaded, Record, consecutive, encode_passed, encode_record
+from pipeline.agents.state_log import PASSED_KEY, Loaded, Record, consecutive, encode_passed, encode_record, load
 from pipeline.domain.errors import Malformed, UnbrokenError
 from pipeline.domain.quarantine import Quarantined
 from pipeline.domain.time import WallMs
@@ -130,11 +130,11 @@ class Lane(Generic[S, E]):
     # -- taking and giving away --------------------------------------------------------------------------------------
 
     def load(self, claim: Claim) -> None:
-        """Adopt what the state log holds."""
+        """Adopt what the state log holds; raises :class:`StateUnreadable` for the record of another release."""
         self._loaded, self._epoch = claim
         self._next_put = claim.epoch + 1
         self.held = {
-            key: Held(self.stage.load(record.state), record.applied, record.version)
+            key: Held(load(self.stage, key, record), record.applied, record.version)
             for key, record in claim.loaded.records.items()
         }
 
@@ -336,7 +336,8 @@ class Lane(Generic[S, E]):
         ]
 
     def _record(self, held: Held[S], outbox: tuple[Output, ...]) -> bytes:
-        return encode_record(Record(self.stage.dump(held.state), held.applied, held.version, self._epoch, outbox))
+        state = self.stage.dump(held.state)
+        return encode_record(Record(state, held.applied, held.version, self._epoch, outbox, self.stage.state_format))
 
     def _passed_writes(self, plan: Plan[S]) -> list[Write]:
         """A quarantined input has no key to remember it by; without a trace its offset would look like lost state."""

@@ -168,7 +168,10 @@ class Runner:
             try:
                 await self._load()
             except UnbrokenError as exc:
-                self._log.warning("state.waiting", error=str(exc))
+                if exc.retryable:
+                    self._log.warning("state.waiting", error=str(exc))
+                else:
+                    self._log.critical("state.unreadable", error=str(exc))
             except Exception:
                 self._log.critical("state.unreadable", exc_info=True)
             else:

@@ -52,6 +52,8 @@ class Stage(Generic[S, E]):
     no state). It must not change the state it was given.
     ``state_topic`` is ``None`` for a stage without state: ``initial``, ``dump`` and ``load`` are then not called and the
     state is ``None``. ``dump`` returns a JSON-able value and ``load`` is its inverse.
+    ``state_format``: raised when records of the stage's state no longer mean what they did; a record of another number is
+    not read but rebuilt.
     ``batch``: how many waiting inputs may be carried together; ``None`` lets the runner choose.
     """
 
@@ -65,6 +67,7 @@ class Stage(Generic[S, E]):
     load: Callable[[Any], S]
     state_topic: str | None
     batch: int | None = None
+    state_format: int = 1
 
 
 class Meter(Protocol):

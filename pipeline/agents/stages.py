@@ -24,10 +24,7 @@ from pipeline.domain.policy import Policy
 from pipeline.domain.stitch import StitchState
 from pipeline.ports import Clock
 from pipeline.settings import Settings
-from pipeline.steps.archive import ArchiveStep
-from pipeline.steps.checkpoint import CheckpointStep
 from pipeline.steps.probe import ProbeStep
-from pipeline.steps.stitch import StitchStep
 from pipeline.wire import codec, topics
 from pipeline.wire.cloudevents import headers, key
 from pipeline.wire.events import Event, event_topic
@@ -106,9 +103,9 @@ def media_stage(bench: Bench, probe: ProbeStep) -> Stage[Any, Any]:
 
 
 def ledger_stages(
-    bench: Bench, keep: CheckpointStep, stitch: StitchStep, archive: ArchiveStep
+    bench: Bench, keep: Callable[..., Any], stitch: Callable[..., Any], archive: Callable[..., Any]
 ) -> dict[str, Stage[Any, Any]]:
-    """The ledger worker's stages by name."""
+    """The ledger worker's stages by name; *keep* (checkpoints), *stitch* and *archive* are the steps that do I/O."""
     policy = bench.policy
 
     def judge(state: Any, received: Received[Any]) -> Any:
@@ -133,14 +130,14 @@ def ledger_stages(
         bench.stage(
             "checkpoint",
             (topics.LINK, topics.CHECKPOINT_DUE),
-            keep.step,
+            keep,
             lambda _key: CheckpointState(),
             CheckpointState,
             batch=100,
         ),
         # All links but a close are only followed, which is no I/O: many of them share one state record.
-        bench.stage("stitch", (topics.LINK,), stitch.step, lambda _key: StitchState(), StitchState, batch=100),
-        bench.stage("archive", (topics.STITCHED,), archive.step, lambda _key: ArchiveState(), ArchiveState),
+        bench.stage("stitch", (topics.LINK,), stitch, lambda _key: StitchState(), StitchState, batch=100),
+        bench.stage("archive", (topics.STITCHED,), archive, lambda _key: ArchiveState(), ArchiveState),
         bench.stage(
             "deadline",
             (topics.LANDED, topics.ANNOTATION, topics.ARCHIVED),

@@ -20,22 +20,27 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.agents.stage import Output
+from pipeline.agents.stage import Output, S, Stage
+from pipeline.domain.errors import Malformed, StateUnreadable
 
 OWNER_KEY: Final = b"\x00owner"
 PASSED_KEY: Final = b"\x00passed"
+LAYOUT: Final = 1
+"""Raised when records themselves are written in another way. Within one layout each stage numbers its own states."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One key's state as the log holds it. ``state`` is what the stage's ``dump`` gave; ``applied`` maps a source topic to
-    the highest offset folded; ``outbox`` are the outputs of the last batch."""
+    the highest offset folded; ``outbox`` are the outputs of the last batch. ``format`` is the stage's ``state_format``;
+    ``None`` for a record of another layout than ours, of which only version and epoch are known."""
 
     state: Any
     applied: Mapping[str, int]
     version: int
     epoch: int
     outbox: tuple[Output, ...]
+    format: int | None = 1
 
 
 @dataclass(slots=True)
@@ -78,6 +83,7 @@ def encode_record(record: Record) -> bytes:
     outbox = [[o.topic, _b64(o.key), [[k, _b64(v)] for k, v in o.headers], _b64(o.value)] for o in record.outbox]
     return msgspec.json.encode(
         {
+            "format": f"{LAYOUT}.{record.format}",
             "applied": record.applied,
             "version": record.version,
             "epoch": record.epoch,
@@ -88,13 +94,29 @@ def encode_record(record: Record) -> bytes:
 
 
 def decode_record(value: bytes) -> Record:
-    """Our own record back from its bytes."""
+    """Our own record back from its bytes; one without a format is of the first."""
     held = msgspec.json.decode(value)
+    layout, _, form = str(held.get("format", f"{LAYOUT}.1")).partition(".")
+    if layout != str(LAYOUT):
+        return Record(None, {}, held.get("version", 0), held.get("epoch", 0), (), None)
     outbox = tuple(
         Output(topic, _bytes(key), _bytes(body), tuple((k, _bytes(v)) for k, v in headers))
         for topic, key, headers, body in held["outbox"]
     )
-    return Record(held["state"], held["applied"], held["version"], held["epoch"], outbox)
+    return Record(held["state"], held["applied"], held["version"], held["epoch"], outbox, int(form))
+
+
+def load(stage: Stage[S, Any], key: str, record: Record) -> S:
+    """The state in *record*; raises :class:`StateUnreadable`, which names the way out, for one this release cannot read."""
+    try:
+        if record.format != stage.state_format:
+            raise Malformed(f"expected format {LAYOUT}.{stage.state_format}, found {record.format or 'another layout'}")
+        return stage.load(record.state)
+    except Malformed as exc:
+        raise StateUnreadable(
+            f"the state of {stage.name} is not one this release reads; stop the workers, then `unbroken rebuild --write`: "
+            f"{exc} ({key})"
+        ) from exc
 
 
 def encode_owner(owner: str) -> bytes:

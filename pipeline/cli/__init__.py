@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "recordings",
     "gaps",
     "quarantine",
+    "rebuild",
     "verify",
     "doctor",
     "check",

@@ -85,5 +85,9 @@ class HistoryMissing(UnbrokenError):
     """Events this step must read again are no longer on the broker. Rebuild from the archive."""
 
 
+class StateUnreadable(UnbrokenError):
+    """A stage's state was written by another release, or by nobody of ours. Stop the workers, run `unbroken rebuild`."""
+
+
 class ChainBroken(UnbrokenError):
     """A recording's links do not prove each other. It is not archived; find out who wrote the link topic."""

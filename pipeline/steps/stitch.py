@@ -39,6 +39,11 @@ NAMED_FAULTS: Final = 5
 """One break shows in every later link; the first ones tell where to look."""
 
 
+def remembered(policy: Policy) -> int:
+    """How many closed chains of a source stay known, so that a reopened one goes on."""
+    return MARGIN * policy.remembered_closed_recordings
+
+
 class ReceivedLink(Protocol):
     """A link and where it stood in the link topic."""
 
@@ -69,8 +74,7 @@ class StitchStep:
         Raises :class:`HistoryMissing`, :class:`ChainBroken`, and what the broker and the store raise.
         """
         close = received.event
-        remembered = MARGIN * self.policy.remembered_closed_recordings
-        state, first_offset = follow(state, close, received.offset, remembered)
+        state, first_offset = follow(state, close, received.offset, remembered(self.policy))
         if first_offset is None:
             return state, ()
         history: list[LinkAppended] = []

@@ -16,7 +16,7 @@ from pipeline.agents import lane as lane_module
 from pipeline.agents.broker import Broker
 from pipeline.agents.lane import EXIT_HOLE, Desk, Lane
 from pipeline.agents.stage import Output, Received, Stage, Unmetered
-from pipeline.domain.errors import Malformed, StoreUnavailable
+from pipeline.domain.errors import Malformed, StateUnreadable, StoreUnavailable
 from pipeline.domain.time import WallMs
 from tests.agents import quarantine
 from tests.agents.memory_broker import MemoryBroker
@@ -398,3 +398,19 @@ async def test_closing_lets_go_of_an_input_that_waits_and_of_those_behind_it() -
     assert lane.finished == {"in": 1}
     assert lane.task is not None
     assert lane.task.done()
+
+
+def unknown_shape(_state: Any) -> Any:
+    raise Malformed("a field is missing")
+
+
+@pytest.mark.parametrize("other", [{"state_format": 2}, {"load": unknown_shape}])
+async def test_a_state_of_another_release_is_not_guessed_at_and_the_way_out_is_named(other: dict[str, Any]) -> None:
+    bench = Bench()
+    async with bench.lane() as lane:
+        await lane.put(event(0))
+        await until(lambda: lane.finished == {"in": 1})
+
+    with pytest.raises(StateUnreadable, match="unbroken rebuild --write"):
+        async with bench.lane(1, owner="b", stage=replace(summing(bench.faults), **other)):
+            pass

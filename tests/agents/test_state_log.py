@@ -36,6 +36,20 @@ def test_a_record_survives_the_wire_with_its_outbox() -> None:
     assert decode_record(encode_record(before)) == before
 
 
+def test_a_record_without_a_format_is_of_the_first() -> None:
+    text = encode_record(Record({}, {}, 1, 0, ()))
+    old = text.replace(b'"format":"1.1",', b"")
+
+    assert old != text
+    assert decode_record(old) == decode_record(text)
+
+
+def test_of_a_record_of_another_layout_only_its_rank_is_known() -> None:
+    text = encode_record(Record({"n": 1}, {"in": 3}, 7, 5, ())).replace(b'"format":"1.1"', b'"format":"2.1"')
+
+    assert decode_record(text) == Record(None, {}, 7, 5, (), None)
+
+
 @pytest.mark.parametrize(
     ("writes", "counts", "stale"),
     [
