@@ -33,8 +33,10 @@ _POLICY: Final = {
     "next_block_grace_s": "30",
     "idle_end_s": "600",
     "provisional_retention_s": "86400",
+    "checkpoint_s": "2",
 }
-"""What the demo changes of the shipped policy: locks cannot be shortened, so footage nobody needs is kept for a day."""
+"""What the demo changes of the shipped policy: locks cannot be shortened, so footage nobody needs is kept for a day; and a
+demo lasts no longer than a checkpoint would be waited for."""
 
 CASE: Final = ("--case-name", "Unlicensed food sales", "--party", "Sample Trading Co.", "--recorded-date")
 

@@ -215,7 +215,8 @@ def assemble(archived: Sequence[LinkAppended], checkpoints: Iterable[Checkpoint]
 
 def _said(link: LinkAppended, other: LinkAppended) -> tuple[object, ...]:
     """What two copies of a link must agree in. An account comes beside an archived link only if its manifest was read."""
-    return link.kind, link.record, link.hash, link.facts, link.ended if other.ended else None
+    about = link.source_id, link.source_kind, link.unit, link.recording_id
+    return about, link.kind, link.record, link.hash, link.facts, link.ended if other.ended else None
 
 
 def _brief(link: LinkAppended) -> str:

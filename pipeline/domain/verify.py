@@ -27,7 +27,8 @@ from typing import Any, Final, Literal
 from pipeline.domain import chain, stitch
 from pipeline.domain.archive import LockMode, RecordingArchived, objects_digest, receipt_document
 from pipeline.domain.canonical import Json, canonical, digest, plain
-from pipeline.domain.chain import LinkAppended
+from pipeline.domain.chain import ChainFault, LinkAppended
+from pipeline.domain.checkpoint import Assembled
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.selection import Selection
@@ -37,6 +38,7 @@ from pipeline.domain.time import WallMs, to_rfc3339
 Result = Literal["pass", "fail", "not_covered"]
 Check = Literal[
     "revisions",
+    "checkpoints",
     "chain",
     "manifest",
     "timeline",
@@ -183,10 +185,7 @@ def check_revision(revision: Revision) -> list[Item]:
     """Chain, manifest, timeline and receipt of one revision against each other; objects and signature come apart."""
     links = revision.links
     lines = list(revision.unreadable.get("chain.jsonl", ()))
-    lines += [
-        Fault(place=f"link {fault.seq} ({_STEPS[fault.check]})", expected=fault.expected, found=fault.found)
-        for fault in (chain.verify(links) if links or not lines else ())
-    ]
+    lines += map(_of_link, chain.verify(links) if links or not lines else ())
     items = _item(revision.about, "chain", lines, f"{len(links)} links")
     items += _document(revision, "manifest", _manifest(revision), "agrees with the chain")
     items += _document(revision, "timeline", _timeline(revision), "agrees with the manifest")
@@ -205,6 +204,10 @@ _STEPS: Final = {
     8: "end of chain",
 }
 """The steps of ``chain.verify``, in a word."""
+
+
+def _of_link(fault: ChainFault) -> Fault:
+    return Fault(place=f"link {fault.seq} ({_STEPS[fault.check]})", expected=fault.expected, found=fault.found)
 
 
 def _document(revision: Revision, check: Check, comparisons: Iterator[Fault], passed: str) -> list[Item]:
@@ -412,6 +415,20 @@ def check_revisions(about: str, revisions: Sequence[Revision]) -> list[Item]:
         kept = [link.hash for link in after.links[: len(before.links)]]
         faults += _same(f"r{before.number} in the chain of r{after.number}", [link.hash for link in before.links], kept)
     return _item(about, "revisions", faults, f"{len(numbers)}, each continuing the one before")
+
+
+def check_checkpoints(
+    about: str, count: int, archived: int, known: Assembled, unreadable: Sequence[Fault]
+) -> list[Item]:
+    """A recording's *count* checkpoints against each other and its newest chain of *archived* links; *known*: all of it put
+    together. What they hold beyond that chain no receipt covers yet."""
+    faults = [*unreadable, *map(_of_link, known.faults)]
+    beyond = known.links[archived:]
+    if not beyond or faults:
+        return _item(about, "checkpoints", faults, f"{count} checkpoints, each link of them in the chain")
+    closed = [f"r{link.ended.revision}" for link in beyond if link.ended is not None]
+    why = f"which close {', '.join(closed)}: not archived yet, or taken away" if closed else "still open"
+    return [not_covered(about, "checkpoints", f"{len(beyond)} links in checkpoints alone, {why}")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,6 @@ from typing import Protocol
 
 from pipeline.domain import checkpoint
 from pipeline.domain.archive import record_key
-from pipeline.domain.canonical import canonical
 from pipeline.domain.chain import LinkAppended
 from pipeline.domain.checkpoint import (
     CHECKPOINT_FORMAT,
@@ -110,13 +109,9 @@ def checkpoints(store: ListedStore, records: str, source: SourceId) -> Iterator[
 def read_checkpoint(key: str, data: bytes) -> Checkpoint:
     """The checkpoint that *data*, found at *key*, is; raises :class:`Malformed`."""
     try:
-        fields = json.loads(data)
-        if not isinstance(fields, dict) or canonical(fields) != data:
-            raise ValueError("expected an object, spelt canonically")
-        found = fields.pop("format", None)
-        if found != CHECKPOINT_FORMAT:
-            raise ValueError(f"expected format {CHECKPOINT_FORMAT}, found {found}")
-        one = codec.load_state(Checkpoint, fields)
+        one = codec.load_state(Checkpoint, json.loads(data))
+        if checkpoint_document(one) != data:
+            raise ValueError(f"expected a {CHECKPOINT_FORMAT} in its one form, found other bytes of the same meaning")
         if checkpoint_key(one) != key:
             raise ValueError(f"its place is {checkpoint_key(one)}")
     except (ValueError, RecursionError, Malformed) as exc:

@@ -22,7 +22,7 @@ from pipeline.domain import verify
 from pipeline.domain.archive import LockedObject, RecordingArchived
 from pipeline.domain.canonical import canonical
 from pipeline.domain.chain import LinkAppended, LinkKind
-from pipeline.domain.checkpoint import checkpoint_of
+from pipeline.domain.checkpoint import Assembled, Checkpoint, assemble, checkpoint_folder, checkpoint_of
 from pipeline.domain.continuity import RecordingEnded
 from pipeline.domain.errors import Malformed, ObjectMissing
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, label
@@ -32,6 +32,7 @@ from pipeline.domain.selection import Selection
 from pipeline.domain.verify import Content, Fault, Item, Lock, Past, Revision, Seen
 from pipeline.domain.worm import is_report_key
 from pipeline.ports import ObjectStat
+from pipeline.steps.checkpoint import read_checkpoint
 from pipeline.wire import codec, topics
 
 READ_AT_ONCE: Final = 2
@@ -71,11 +72,12 @@ class Finished(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Shelf:
-    """What was listed under *prefix*. ``recordings``: their revisions, by source and recording; ``extra``: keys of no
-    document."""
+    """What was listed under *prefix*. ``recordings``: their revisions, ``checkpoints``: their keys, by source and
+    recording; ``extra``: keys of no document."""
 
     prefix: str
     recordings: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    checkpoints: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     extra: list[str] = field(default_factory=list)
 
 
@@ -84,6 +86,7 @@ class _Run:
     """How far one run is. ``whole``: the originals bucket is compared too, with the places in ``named``."""
 
     selection: Selection
+    checkpoints: Mapping[str, Mapping[str, Sequence[str]]]
     whole: bool
     listed: int
     seen: int = 0
@@ -114,12 +117,13 @@ class Verification:
         nothing of that name is archived. Raises what the store raises while it does not answer."""
         shelf = self._shelf(selection)
         whole = selection.takes_bucket(self.originals)
-        run = _Run(selection=selection, whole=whole, listed=sum(map(len, shelf.recordings.values())))
+        listed = sum(map(len, shelf.recordings.values()))
+        run = _Run(selection=selection, checkpoints=shelf.checkpoints, whole=whole, listed=listed)
         if not run.listed:
             return
         with ThreadPoolExecutor(READ_AT_ONCE, thread_name_prefix="verify") as pool:
-            for source, recordings in shelf.recordings.items():
-                yield from self._source(source, recordings, run, pool)
+            for source in dict.fromkeys([*shelf.recordings, *shelf.checkpoints]):
+                yield from self._source(source, shelf.recordings.get(source, {}), run, pool)
         yield verify.check_extra(
             f"{self.records}/{shelf.prefix}".rstrip("/"), [f"{self.records}/{key}" for key in shelf.extra]
         )
@@ -145,11 +149,16 @@ class Verification:
             looked_at += 1
             known = None if self.finished is None else self.finished.answers(source, name, numbers)
             if known is None:
-                pasts.append((yield from self._noted(source, name, numbers, pool)))
+                pasts.append((yield from self._noted(source, name, numbers, run, pool)))
             else:
                 unread.append(name)
                 yield from known
         run.looked_at += looked_at
+        for name, keys in run.checkpoints.get(source, {}).items():
+            if name not in recordings and run.selection.takes(name):
+                still_open, items = self._checkpoints(name, keys, ())
+                yield from items
+                pasts.append(verify.past(RecordingId(name), still_open.links))
         history = run.selection.takes_history(source, looked_at)
         if history or run.whole:
             pasts += [self._past(source, name, recordings[name]) for name in unread]
@@ -161,11 +170,16 @@ class Verification:
             yield from verify.not_compared(source)
 
     def _shelf(self, selection: Selection) -> _Shelf:
-        shelf = _Shelf("" if selection.source is None else f"recordings/{selection.source}/")
-        for listed in self.store.list(self.records, shelf.prefix):
+        source = selection.source
+        shelf = _Shelf("" if source is None else f"recordings/{source}/")
+        prefixes = [shelf.prefix] if source is None else [shelf.prefix, checkpoint_folder(SourceId(source))]
+        for listed in (stat for prefix in prefixes for stat in self.store.list(self.records, prefix)):
             match = _DOCUMENT.fullmatch(listed.key)
             if match is None:
-                if not is_report_key(listed.key) and checkpoint_of(listed.key) is None:
+                owner = checkpoint_of(listed.key)
+                if owner is not None:
+                    shelf.checkpoints.setdefault(owner[0], {}).setdefault(owner[1], []).append(listed.key)
+                elif not is_report_key(listed.key):
                     shelf.extra.append(listed.key)
             elif selection.recording in (None, match[2]):
                 numbers = shelf.recordings.setdefault(match[1], {}).setdefault(match[2], [])
@@ -191,10 +205,12 @@ class Verification:
     def _read(self, source: str, name: str, number: int) -> _Read:
         return _Read(self.store, self.records, f"recordings/{source}/{name}/r{number}", self.on_read)
 
-    def _noted(self, source: str, name: str, numbers: list[int], pool: Executor) -> Generator[Item, None, Past | None]:
+    def _noted(
+        self, source: str, name: str, numbers: list[int], run: _Run, pool: Executor
+    ) -> Generator[Item, None, Past | None]:
         """One recording's items, noted as finished once all were given; the value is its history."""
         items: list[Item] = []
-        reading = self._recording(source, name, numbers, pool)
+        reading = self._recording(source, name, numbers, run, pool)
         while True:
             try:
                 item = next(reading)
@@ -206,7 +222,9 @@ class Verification:
             items.append(item)
             yield item
 
-    def _recording(self, source: str, name: str, numbers: list[int], pool: Executor) -> Generator[Item, None, Revision]:
+    def _recording(
+        self, source: str, name: str, numbers: list[int], run: _Run, pool: Executor
+    ) -> Generator[Item, None, Revision]:
         """One recording's items, its revisions in order; the value is the newest."""
         known: dict[ObjectRef, Content | None] = {}
         accounts: dict[int, RecordingEnded] = {}
@@ -222,7 +240,25 @@ class Verification:
             else:
                 yield from self._archived(revision, revision.receipt, known, pool)
         yield from verify.check_revisions(name, revisions)
+        keys = run.checkpoints.get(source, {}).get(name, ())
+        if keys:
+            yield from self._checkpoints(name, keys, revisions[-1].links)[1]
         return revisions[-1]
+
+    def _checkpoints(
+        self, name: str, keys: Sequence[str], archived: Sequence[LinkAppended]
+    ) -> tuple[Assembled, list[Item]]:
+        """A recording's checkpoints beside its newest archived chain (none: empty), and the items about them."""
+        found, unreadable = list[Checkpoint](), list[Fault]()
+        for key in keys:
+            data = self.store.read(self.records, key)
+            self.on_read(len(data))
+            try:
+                found.append(read_checkpoint(key, data))
+            except Malformed as exc:
+                unreadable.append(Fault(place=f"{self.records}/{key}", expected="a checkpoint", found=str(exc)))
+        known = assemble(archived, found)
+        return known, verify.check_checkpoints(name, len(keys), len(archived), known, unreadable)
 
     def _archived(
         self, revision: Revision, receipt: RecordingArchived, known: dict[ObjectRef, Content | None], pool: Executor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import threading
 import time
@@ -65,6 +66,13 @@ def _archive_faults(stand: Stand, truths: Sequence[Truth]) -> list[str]:
     return found
 
 
+def _faults_of_checkpoints(stand: Stand) -> tuple[int, list[str]]:
+    """How many recordings have checkpoints, and what of these is not as in their chains."""
+    report = json.loads(stand.call("verify", "--json"))
+    items = [item for item in report["items"] if item["check"] == "checkpoints"]
+    return len(items), [f"{item['about']}: {item['found']}" for item in items if item["result"] != "pass"]
+
+
 def test_what_is_reported_is_what_was_planted_and_importing_again_changes_nothing(working: Stand, film: Film) -> None:
     shots = film()
     for shot in shots:
@@ -83,6 +91,8 @@ def test_what_is_reported_is_what_was_planted_and_importing_again_changes_nothin
     assert wrong == {}
     assert second == first
     assert _archive_faults(working, _truths(shots)) == []
+    kept, faults = _faults_of_checkpoints(working)
+    assert (kept > 0, faults) == (True, [])
 
 
 def test_the_order_of_import_does_not_matter(working: Stand, film: Film) -> None:

@@ -14,6 +14,7 @@ from pipeline.domain import chain, continuity, stitch
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import ArchiveState
 from pipeline.domain.chain import ChainState, LinkAppended
+from pipeline.domain.checkpoint import Checkpoint, checkpoint_document, checkpoint_key
 from pipeline.domain.continuity import SourceState
 from pipeline.domain.identity import RecordingId, Sha256
 from pipeline.domain.landing import ObjectRef
@@ -24,7 +25,7 @@ from pipeline.steps.archive import ArchiveStep
 from tests.builders import SOURCE, T0, explanation, metadata, mp4, policy, session_ended
 from tests.builders_archive import DAY_MS, Trusting, signer
 
-FIRST, SECOND, THIRD = (RecordingId(f"hall-1-{name}") for name in ("a", "b", "c"))
+FIRST, SECOND, THIRD, OPEN = (RecordingId(f"hall-1-{name}") for name in ("a", "b", "c", "d"))
 
 
 class Noon:
@@ -89,6 +90,22 @@ class Stages:
         )
         asyncio.run(self._step.step(ArchiveState(), Received(event)))
 
+    def keep(self, links: Sequence[LinkAppended]) -> str:
+        """A checkpoint with *links*; its key."""
+        first, last = links[0], links[-1]
+        made = Checkpoint(
+            source_id=SOURCE,
+            recording_id=first.recording_id,
+            first_seq=first.seq,
+            last_seq=last.seq,
+            links=tuple(links),
+        )
+        data = checkpoint_document(made)
+        until = WallMs(T0 + 2 * DAY_MS)
+        digest = Sha256(hashlib.sha256(data).hexdigest())
+        self.store.put_bytes("records", checkpoint_key(made), data, digest, retain_until=until)
+        return checkpoint_key(made)
+
     def _stage(self, name: stitch.DocumentName, data: bytes) -> Document:
         found = Sha256(hashlib.sha256(data).hexdigest())
         self.store.put_bytes("derived", f"staged/{found}", data, found, retain_until=None)
@@ -104,16 +121,24 @@ class Stages:
         (folder / "receipt-key.pub.pem").write_bytes(signer().public_pem)
 
 
-class Archive(Stages):
-    """Three recordings of one source, the first with a late file."""
+_STILL_OPEN = [mp4(number, recording_id=OPEN, announcement=number) for number in (6, 7, 8)]
+_KEPT = ((FIRST, 0, 2), (FIRST, 2, 6), (SECOND, 0, 3), (OPEN, 0, 1), (OPEN, 1, 3), (OPEN, 3, 4))
+"""Which links of which recording a checkpoint has."""
 
-    def __init__(self) -> None:
+
+class Archive(Stages):
+    """Three recordings of one source, the first with a late file; with *checkpoints*, a fourth that is open, and what was
+    locked while they were open."""
+
+    def __init__(self, checkpoints: bool = False) -> None:
         super().__init__()
-        links: dict[RecordingId, list[LinkAppended]] = {}
-        for link in links_of(self._day()):
-            links.setdefault(link.recording_id, []).append(link)
+        self.links: dict[RecordingId, list[LinkAppended]] = {}
+        for link in links_of([*self._day(), *(_STILL_OPEN if checkpoints else ())]):
+            self.links.setdefault(link.recording_id, []).append(link)
             if link.kind == "close":
-                self.archive(links[link.recording_id])
+                self.archive(self.links[link.recording_id])
+        for name, first, end in _KEPT if checkpoints else ():
+            self.keep(self.links[name][first:end])
 
     def _day(self) -> list[SegmentProbed | Annotation]:
         return [

@@ -26,7 +26,7 @@ from pipeline.domain.verify import DOCUMENTS, Check, Result, signed_message
 from pipeline.wire import codec, topics
 from tests.builders import SOURCE
 from tests.builders_archive import signer
-from tests.steps.archived import FIRST, SECOND, THIRD
+from tests.steps.archived import FIRST, OPEN, SECOND, THIRD
 
 Files = Mapping[str, bytes]
 Lines = list[dict[str, Any]]
@@ -61,7 +61,7 @@ class Named(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Tampering:
-    """``little``: whether the little verifier covers it too."""
+    """``little``: whether the little verifier covers it too; checkpoints it never does."""
 
     files: Files
     named: tuple[Named, ...]
@@ -77,6 +77,7 @@ def all_of(files: Files, chance: Random) -> Iterator[tuple[str, Tampering]]:
     kinds: Sequence[Callable[[Files, Random], Made]] = (
         flipped, cut_short, lengthened, dropped, swapped, of_another_revision, edited_lines, changed_records, changed_totals,
         changed_accounts, changed_timelines, changed_playlists, changed_receipts, signed_again, taken_out, renamed, foreign,
+        checkpoints_dropped, checkpoints_changed, checkpoints_beside,
     )  # fmt: skip
     for kind in kinds:
         for made in kind(files, chance):
@@ -107,7 +108,7 @@ def lengthened(files: Files, chance: Random) -> Made:
 
 
 def dropped(files: Files, chance: Random) -> Made:
-    for name in files:
+    for name in _lasting(files):
         yield _edited(files, {name: None})
     for _ in range(20):
         yield _edited(files, dict.fromkeys(chance.sample(_one_revision_whole(files, chance), 3)))
@@ -116,7 +117,12 @@ def dropped(files: Files, chance: Random) -> Made:
 def _one_revision_whole(files: Files, chance: Random) -> list[str]:
     """Files of which some can go without a revision losing all it has."""
     kept = chance.choice(NAMES)
-    return [name for name in files if not name.endswith(kept)]
+    return [name for name in _lasting(files) if not name.endswith(kept)]
+
+
+def _lasting(files: Files) -> list[str]:
+    """Everything but checkpoints: of these, the ones that have served may go."""
+    return [name for name in files if not name.startswith("records/checkpoints/")]
 
 
 def swapped(files: Files, chance: Random) -> Made:
@@ -135,6 +141,8 @@ def of_another_revision(files: Files, chance: Random) -> Made:
 def _edited(files: Files, changes: Mapping[str, bytes | None]) -> Tampering:
     """*files* with other bytes, or none, under some names; each of them must be named."""
     named = list[Named]()
+    kept = [name for name in changes if name.startswith("records/checkpoints/")]
+    named += [Named(name.split("/")[3], ("checkpoints",)) for name in kept]
     for name in changes:
         for revision in REVISIONS:
             without_receipt = revision.file("receipt.json") in changes
@@ -385,3 +393,55 @@ def foreign(files: Files, chance: Random) -> Made:
         yield Tampering(
             files={**files, place: data}, named=(Named(bucket, ("extra",), place),), result="not_covered", little=False
         )
+
+
+# -- checkpoints ---------------------------------------------------------------------------------------------------------
+
+
+def _checkpoints(files: Files, recording: RecordingId) -> list[str]:
+    return sorted(name for name in files if name.startswith(f"records/checkpoints/{SOURCE}/{recording}/"))
+
+
+def checkpoints_dropped(files: Files, chance: Random) -> Made:
+    """Of an open recording, any but the last one: nothing tells of what came last, but the lock."""
+    for name in _checkpoints(files, OPEN)[:-1]:
+        yield _edited(files, {name: None})
+    yield _edited(files, dict.fromkeys(_checkpoints(files, OPEN)[:-1]))
+
+
+def checkpoints_changed(files: Files, chance: Random) -> Made:
+    """A link of one that has served says something else, its hash and those after it made anew."""
+    for recording in (FIRST, SECOND):
+        for name in _checkpoints(files, recording):
+            for at in range(len(json.loads(files[name])["links"])):
+                place, data = _another_link(files[name], at, chance)
+                yield Tampering(
+                    files=_with(files, {name: None, place: data}),
+                    named=(Named(recording, ("checkpoints",)),),
+                )
+
+
+def checkpoints_beside(files: Files, chance: Random) -> Made:
+    """Another history of an open recording, beside the one that was locked."""
+    for name in _checkpoints(files, OPEN):
+        for at in range(len(json.loads(files[name])["links"])):
+            place, data = _another_link(files[name], at, chance)
+            yield Tampering(files={**files, place: data}, named=(Named(OPEN, ("checkpoints",)),))
+
+
+def _another_link(data: bytes, at: int, chance: Random) -> tuple[str, bytes]:
+    """A checkpoint with another thing said in its link *at*, where it belongs."""
+    kept = json.loads(data)
+    links = kept["links"]
+    for index, link in enumerate(links[at:], start=at):
+        record = json.loads(link["record"])
+        if index == at:
+            said = [place for place in _leaves(record) if place[0] not in ("prev", "recording_id", "seq", "kind")]
+            record = _another(record, chance.choice(said))
+        else:
+            record["prev"] = links[index - 1]["hash"]
+        found = link_hash(record) if link["seq"] >= 0 else genesis_hash(record)
+        link |= {"record": canonical(record).decode(), "hash": found}
+    folder = f"records/checkpoints/{kept['source_id']}/{kept['recording_id']}"
+    place = f"{folder}/{kept['first_seq']:08d}-{kept['last_seq']:08d}-{links[-1]['hash'][:16]}.json"
+    return place, canonical(kept)

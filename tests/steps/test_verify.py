@@ -31,7 +31,7 @@ from pipeline.steps.verify import ReadableStore, Verification
 from pipeline.wire import codec, topics
 from tests.builders import SOURCE, T0, sha
 from tests.builders_archive import YEAR_MS, signer
-from tests.steps.archived import FIRST, SECOND, THIRD, Archive, link_copy, put
+from tests.steps.archived import FIRST, OPEN, SECOND, THIRD, Archive, link_copy, put
 from tests.steps.tampering import Revision, fitted
 
 KEYS = {signer().key_id: signer().public}
@@ -323,6 +323,46 @@ def test_a_recording_nothing_else_names_leaves_a_hole_in_what_its_connector_coun
     item = next(item for item in look(disc) if item.check == "announcements")
 
     assert (item.result, item.found[:9]) == ("not_covered", "folder: 4")
+
+
+def test_checkpoints_are_told_and_only_what_nothing_else_holds_is_not_covered() -> None:
+    items = ask(Archive(checkpoints=True).store)
+
+    told = {item.about: (item.result, item.found) for item in items if item.check == "checkpoints"}
+    assert told == {
+        FIRST: ("pass", "2 checkpoints, each link of them in the chain"),
+        SECOND: ("pass", "1 checkpoints, each link of them in the chain"),
+        OPEN: ("not_covered", "4 links in checkpoints alone, still open"),
+    }
+    assert {item.result for item in items if item.about in ("records", "originals", SOURCE)} == {"pass"}
+
+
+def test_an_open_recording_proves_that_the_close_before_it_was_taken_away(tmp_path: Path) -> None:
+    Archive(checkpoints=True).copy(tmp_path)
+    shutil.rmtree(tmp_path / of(FIRST, "", 2))
+
+    assert (SOURCE, "history", f"genesis of {OPEN}") in faults(look(tmp_path))
+
+
+def test_a_revision_that_a_checkpoint_closes_and_nothing_archives_is_told(tmp_path: Path) -> None:
+    archive = Archive()
+    archive.keep(archive.links[FIRST])
+    archive.copy(tmp_path)
+    shutil.rmtree(tmp_path / of(FIRST, "", 2))
+
+    item = next(item for item in look(tmp_path) if item.check == "checkpoints")
+
+    assert (item.result, item.found) == (
+        "not_covered",
+        "2 links in checkpoints alone, which close r2: not archived yet, or taken away",
+    )
+
+
+def test_one_recording_or_source_alone_is_looked_at_with_its_own_checkpoints() -> None:
+    store = Archive(checkpoints=True).store
+
+    assert [item.about for item in ask(store, recording=SECOND) if item.check == "checkpoints"] == [SECOND]
+    assert [item.about for item in ask(store, source=SOURCE) if item.check == "checkpoints"] == [FIRST, SECOND, OPEN]
 
 
 def test_a_byte_flipped_anywhere_in_any_document_or_original_is_found_where_it_is(copied: Path, tmp_path: Path) -> None:
