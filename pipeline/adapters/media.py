@@ -36,9 +36,9 @@ VERSION: Final = f"2/av-{version('av')}"
 _HEAD_BYTES: Final = 256 << 10
 _TAIL_BYTES: Final = 4 << 10
 _DRAWN_FROM: Final = 64 << 10
-_ONE_IN: Final = 32
-"""A second reading costs up to a hash of the file; one in so many costs a few per cent of it, and of a camera's files some
-are read twice every hour."""
+_ONE_IN: Final = 64
+"""A second reading of a two-second file takes five times as long as the first; one in so many adds a twelfth, and of a
+camera's files some thirty are still read twice every hour."""
 _REFEREED: Final = ("isobmff", "ts")
 """Readers whose readings PyAV is asked about."""
 

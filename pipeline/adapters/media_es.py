@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.adapters.columns import deltas, indices
 from pipeline.domain.media import MPEG_TS_WRAP
 
 Numbers = npt.NDArray[np.int64]
@@ -190,9 +191,9 @@ class SoundFrames:
         readable = data.size - _HEADER_BYTES + 1
         if readable <= 0:
             return
-        at = np.flatnonzero(data[:readable] == self._coding.first_byte)
+        at = indices(data[:readable] == self._coding.first_byte)
         header = self._coding.header(data[at[:, None] + _HEADER].T.astype(np.int64))
-        good = np.flatnonzero(header.good)
+        good = indices(header.good)
         at = at[good]
         after = at + header.length_bytes[good]
         chain, following = _chained(at.tolist(), after.tolist(), readable, None if last else data.size)
@@ -211,7 +212,7 @@ class SoundFrames:
             unknown = rate[nearest] == 0
             rate = np.where(unknown, self._look[0], rate[nearest])
             channels = np.where(unknown, self._look[1], channels[nearest])
-        parts = np.flatnonzero((np.diff(rate) != 0) | (np.diff(channels) != 0)) + 1
+        parts = indices((deltas(rate) != 0) | (deltas(channels) != 0)) + 1
         for a, b in itertools.pairwise([0, *parts.tolist(), rate.size]):
             if b - a >= _BELIEVED or not self._look[0]:
                 self._looks((int(rate[a]), int(channels[a])), second_byte)

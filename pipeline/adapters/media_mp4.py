@@ -31,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.adapters import media_clocks, media_stamps
+from pipeline.adapters.columns import deltas
 from pipeline.adapters.media_bmff import Boxes, Inner, firsts, identities, inside
 from pipeline.adapters.media_stsd import Entry, UnknownEntry, entry
 from pipeline.domain.marks import Mark
@@ -384,7 +385,7 @@ def _chunks(moov: bytes, track: _Track, count: int) -> tuple[Column, Column]:
     offsets = _table(moov, box, ">i8" if wide else ">u4", 1)[:, 0]
     runs = _table(moov, track.tables[b"stsc"], ">u4", 3)
     first = runs[:, 0] - 1
-    lengths = np.diff(np.append(first, offsets.size))
+    lengths = deltas(np.append(first, offsets.size))
     if not runs.size or first[0] or (lengths < 0).any() or (offsets >> 62).any() or (runs[:, 2] != runs[0, 2]).any():
         raise NotExactlyError("a table of chunks that contradicts itself")
     if int((runs[:, 1].astype(object) * lengths.astype(object)).sum()) != count:
@@ -406,7 +407,7 @@ def _there(moov: bytes, track: _Track, count: int, sizes: Column | int, media: _
     if isinstance(sizes, int):
         before = np.arange(count + 1, dtype=np.int64) * sizes
     starts = np.repeat(offsets - before[edges[:-1]], counts) + before[:-1]
-    return media.there(starts, starts + np.diff(before))
+    return media.there(starts, starts + deltas(before))
 
 
 def _packets(moov: bytes, track: _Track, count: int, media: _Media) -> None:

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.adapters.columns import deltas, indices
 from pipeline.domain.cadence import Cadence
 from pipeline.domain.media import MPEG_TS_WRAP
 from pipeline.domain.reading import StreamReading
@@ -99,7 +100,7 @@ def floor_turns(distance: int) -> int:
 
 
 def _unwrapped(column: Column) -> tuple[Column, bool]:
-    steps = np.diff(column)
+    steps = deltas(column)
     turns = np.where(steps < -(MPEG_TS_WRAP // 2), 1, np.where(steps > MPEG_TS_WRAP // 2, -1, 0))
     if not turns.any():
         return column, False
@@ -111,15 +112,15 @@ def _epochs_joined(column: Column, ticks_a_second: int) -> tuple[Column, tuple[t
     """Move what follows a step back (more than a second, and more than reordering can be) to where it would continue."""
     if column.size < 2:
         return column, ()
-    steps = np.diff(column)
+    steps = deltas(column)
     if steps.min() >= -ticks_a_second:
         return column, ()
     usual = int(np.median(np.abs(steps)))
-    back = np.flatnonzero(steps < -max(ticks_a_second, (_MOST_REORDER + 1) * usual))
+    back = indices(steps < -max(ticks_a_second, (_MOST_REORDER + 1) * usual))
     if not back.size:
         return column, ()
     joined = column.copy()
-    frame = int(np.median(np.diff(np.sort(column))))  # in decoding order B-frames step further than a frame
+    frame = int(np.median(deltas(np.sort(column))))  # in decoding order B-frames step further than a frame
     resets = []
     for begins in back + 1:
         latest, resumes = int(joined[:begins].max()), int(joined[begins:][: _MOST_REORDER + 1].min())
@@ -132,33 +133,33 @@ def _epochs_joined(column: Column, ticks_a_second: int) -> tuple[Column, tuple[t
 
 
 def _cadence(ordered: Column, slack: int) -> Cadence:
-    intervals = np.diff(ordered)
+    intervals = deltas(ordered)
     if not intervals.size:
         return Cadence()
-    return _runs(ordered, intervals, np.abs(np.diff(intervals)) <= slack, slack)
+    return _runs(ordered, intervals, np.abs(deltas(intervals)) <= slack, slack)
 
 
 def _sample_cadence(ordered: Column, lengths: Column, slack: int) -> Cadence:
     """Intervals of audio packets of any length: what adjoins is one run of the mean length, a hole stands alone."""
     if ordered.size < 2:
         return Cadence()
-    left = np.diff(ordered) - lengths[:-1]
+    left = deltas(ordered) - lengths[:-1]
     usual = max(1, int(np.median(lengths)))
     intervals = np.where(np.abs(left) <= slack, usual, left + usual)
-    return _runs(ordered, intervals, np.diff(intervals) == 0, 0)
+    return _runs(ordered, intervals, deltas(intervals) == 0, 0)
 
 
 def _runs(ordered: Column, intervals: Column, same: npt.NDArray[np.bool_], slack: int) -> Cadence:
     """Runs of neighbours that are the *same*; a run that creeps further than twice *slack* falls apart into equal ones."""
-    starts = np.flatnonzero(np.concatenate(([True], ~same)))
+    starts = indices(np.concatenate(([True], ~same)))
     if slack:
         spread = np.maximum.reduceat(intervals, starts) - np.minimum.reduceat(intervals, starts)
         creeping = spread > 2 * slack
         if creeping.any():
-            lengths = np.diff(np.append(starts, intervals.size))
-            apart = np.repeat(creeping, lengths)[1:] & (np.diff(intervals) != 0)
-            starts = np.flatnonzero(np.concatenate(([True], ~same | apart)))
-    counts = np.diff(np.append(starts, intervals.size))
+            lengths = deltas(np.append(starts, intervals.size))
+            apart = np.repeat(creeping, lengths)[1:] & (deltas(intervals) != 0)
+            starts = indices(np.concatenate(([True], ~same | apart)))
+    counts = deltas(np.append(starts, intervals.size))
     means = (2 * np.add.reduceat(intervals, starts) + counts) // (2 * counts)
     return Cadence(starts=_packed(ordered[starts]), intervals=_packed(means), counts=_packed(counts))
 

@@ -37,6 +37,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.adapters import media_av, media_stamps
+from pipeline.adapters.columns import deltas, indices
 from pipeline.adapters.media_es import FRAMED, SoundFrames, begins_picture, coding_of, pes_time, video_format
 from pipeline.adapters.media_psi import PRIVATE, Coding, Tables
 from pipeline.domain.probe import StreamKind
@@ -249,7 +250,7 @@ class _Scan:
                 synced = first >> 24 == _SYNC
                 stops = _stops(synced, whole=data.size < size)
                 if stops is None and not synced[-1]:  # the next chunk shows whether it goes on
-                    rows = int(np.flatnonzero(synced)[-1]) + 1
+                    rows = int(indices(synced)[-1]) + 1
                     yield self._chunk(data, first[:rows], offset)
                     offset += rows * stride
                     file.seek(offset)
@@ -306,7 +307,7 @@ class _Scan:
         if not good.all():
             at, first = at[good], first[good]
         body, announced = at + 4, np.zeros(at.size, dtype=np.bool_)
-        adapts = np.flatnonzero(first & 0x20)
+        adapts = indices(first & 0x20)
         field = at[adapts] + 4
         length = data[field]
         body[adapts] = np.minimum(field + 1 + length, at[adapts] + _PACKET)
@@ -328,7 +329,7 @@ class _Scan:
         self._follow_tables()
         usable = chunk.payload & self._wanted[chunk.pid] & (chunk.body < chunk.at + _PACKET)
         usable[doubled] = False
-        starts = np.flatnonzero(usable & chunk.unit_start)
+        starts = indices(usable & chunk.unit_start)
         rows_of = {pid: starts[chunk.pid[starts] == pid] for pid in self._present(chunk.pid[starts])}
         for row, count in lost:
             pid = int(chunk.pid[row])
@@ -347,7 +348,7 @@ class _Scan:
 
     @staticmethod
     def _present(pids: npt.NDArray[np.uint16]) -> list[int]:
-        return np.flatnonzero(np.bincount(pids)).tolist() if pids.size else []
+        return indices(np.bincount(pids)).tolist() if pids.size else []
 
     # Continuity counters.
 
@@ -357,7 +358,7 @@ class _Scan:
             return [], []
         order = np.argsort(chunk.pid, kind="stable")
         pid, counter, payload = chunk.pid[order], chunk.counter[order], chunk.payload[order]
-        begins = np.flatnonzero(np.concatenate(([True], pid[1:] != pid[:-1])))
+        begins = indices(np.concatenate(([True], pid[1:] != pid[:-1])))
         ends = np.append(begins[1:], pid.size) - 1
         step = np.empty_like(counter)
         step[1:] = counter[1:] - counter[:-1]
@@ -367,7 +368,7 @@ class _Scan:
         lost: list[tuple[int, int]] = []
         doubled: set[int] = set()
         new = set(order[begins[known < 0]].tolist())
-        odd = np.flatnonzero((step != payload) & (pid != _NULL_PID))
+        odd = indices((step != payload) & (pid != _NULL_PID))
         first = set(begins.tolist())
         for i in odd.tolist():
             row = int(order[i])
@@ -391,7 +392,7 @@ class _Scan:
 
     def _note_announced(self, chunk: _Chunk, new: set[int]) -> None:
         """Count declared discontinuities, but for one on a PID's very first packet, where there is nothing before it."""
-        rows = [row for row in np.flatnonzero(chunk.announced).tolist() if row not in new]
+        rows = [row for row in indices(chunk.announced).tolist() if row not in new]
         if rows:
             count, first = self.announced or (0, chunk.offset + int(chunk.at[rows[0]]))
             self.announced = (count + len(rows), first)
@@ -411,7 +412,7 @@ class _Scan:
                 self._read_table(chunk, pid)
 
     def _read_table(self, chunk: _Chunk, pid: int) -> None:
-        rows = np.flatnonzero((chunk.pid == pid) & chunk.payload)
+        rows = indices((chunk.pid == pid) & chunk.payload)
         if not rows.size:
             return
         packets = chunk.data[chunk.at[rows][:, None] + _WHOLE]
@@ -452,7 +453,7 @@ class _Scan:
     def _read_sound(self, chunk: _Chunk, usable: Flags) -> None:
         raw = chunk.data.data
         for pid, frames in self._sound.items():
-            rows = np.flatnonzero(usable & (chunk.pid == pid))
+            rows = indices(usable & (chunk.pid == pid))
             begins, ends = chunk.body[rows], chunk.at[rows] + _PACKET
             lengths = ends - begins
             starts = (np.cumsum(lengths) - lengths)[chunk.unit_start[rows]].tolist()
@@ -482,7 +483,7 @@ class _Scan:
             if not state.form and coding.codec in _SEQUENCE and (rows.size or split):
                 first = min(rows[:1].tolist() + split[:1])
                 state.form = video_format(coding.codec, self._joined(chunk, first, pid, usable, 64 * _PACKET))
-            untimed = np.flatnonzero(times == _NO_TIME)
+            untimed = indices(times == _NO_TIME)
             if untimed.size:
                 keep = np.ones(rows.size, dtype=np.bool_)
                 for i in untimed.tolist():
@@ -507,7 +508,7 @@ class _Scan:
         if len(joined) < size:
             rows = chunk.rows_of.get(pid)
             if rows is None:
-                rows = chunk.rows_of[pid] = np.flatnonzero(usable & (chunk.pid == pid))
+                rows = chunk.rows_of[pid] = indices(usable & (chunk.pid == pid))
             place = int(np.searchsorted(rows, row)) + 1
             for following in rows[place : place + size].tolist():
                 if len(joined) >= size or chunk.unit_start[following]:
@@ -520,7 +521,7 @@ class _Scan:
         for pid, state in self._packets.items():
             if state.part is None:
                 continue
-            for row in np.flatnonzero(usable & (chunk.pid == pid)).tolist():
+            for row in indices(usable & (chunk.pid == pid)).tolist():
                 if chunk.unit_start[row]:
                     break
                 state.part += chunk.payload_of(row)
@@ -542,7 +543,7 @@ class _Scan:
         window = chunk.data[np.minimum(stream[:, None] + _WINDOW, ends[:, None] - 1)]
         found = (window[:, 2:-1] == 1) & (window[:, 1:-2] == 0) & (window[:, :-3] == 0)
         found &= window[:, 3:] & mask == wanted
-        for i in np.flatnonzero(found.any(axis=1)).tolist():
+        for i in indices(found.any(axis=1)).tolist():
             start = int(stream[i]) + int(found[i].argmax())
             header = chunk.data[start : min(start + 64, int(ends[i]))].tobytes()
             header = header[: max(header.find(b"\0\0\1", 3), 0) or None]
@@ -681,7 +682,7 @@ def _stops(synced: Flags, *, whole: bool) -> int | None:
     if three.any():
         return int(three.argmax())
     if whole and bad[-1]:
-        return int(np.flatnonzero(synced)[-1]) + 1 if synced.any() else 0
+        return int(indices(synced)[-1]) + 1 if synced.any() else 0
     return None
 
 
@@ -696,7 +697,7 @@ def _longest(missing: Flags) -> int:
     """The longest row of true values."""
     if not missing.any():
         return 0
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], missing, [False])).astype(np.int8)))
+    edges = indices(deltas(np.concatenate(([False], missing, [False])).astype(np.int8)))
     return int((edges[1::2] - edges[::2]).max())
 
 
