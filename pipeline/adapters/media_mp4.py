@@ -67,7 +67,8 @@ class Edit(NamedTuple):
 class _Track:
     """One track and what of its samples has been found so far. ``times``, in decoding order, of samples that are there;
     ``lengths`` beside it for uncompressed sound; ``since`` and ``until``: what all promised samples span in decoding time,
-    which is as long as what they span when shown."""
+    which is as long as what they span when shown. ``in_pieces``: each fragment tells its times and places from itself, as players want
+    that are fed piece by piece."""
 
     number: int
     kind: StreamKind
@@ -79,6 +80,7 @@ class _Track:
     times: array[int] = field(default_factory=lambda: array("q"))
     lengths: array[int] = field(default_factory=lambda: array("q"))
     promised: int = 0
+    in_pieces: bool = True
     since: int | None = None
     until: int | None = None
     next_ticks: int = 0
@@ -115,6 +117,7 @@ def read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
         media = _Media(boxes)
         for track in tracks:
             _from_index(moov, track, media)
+        indexed = any(track.promised for track in tracks)
         numbers = _from_fragments(file, boxes, tracks, media) if boxes.fragments else ()
         made = media_clocks.created(movie.created_s)
         clocks = [made, *_time_codes(file, moov, tracks, made)]
@@ -141,7 +144,15 @@ def read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
         clocks=tuple(clock for clock in clocks if clock is not None),
         marks=_marks(boxes, tracks),
         numbers=numbers,
+        init_bytes=_init_bytes(boxes, tracks) if not indexed else None,
     )
+
+
+def _init_bytes(boxes: Boxes, tracks: list[_Track]) -> int | None:
+    """Where the first fragment begins, if the index stands before it and each fragment can be told from itself."""
+    if boxes.index is None or not boxes.fragments or boxes.index.end > boxes.fragments[0]:
+        return None
+    return boxes.fragments[0] if all(track.in_pieces for track in tracks) else None
 
 
 class _Media:
@@ -487,6 +498,7 @@ def _fragment(
     if flags & _TFHD_BASE:
         (base,) = struct.unpack_from(">Q", data, at)
         at += 8
+        track.in_pieces = False
     at += 4 if flags & _TFHD_ENTRY else 0
     if flags & _TFHD_DURATION:
         (duration,) = struct.unpack_from(">I", data, at)
@@ -498,6 +510,7 @@ def _fragment(
         (track.next_ticks,) = struct.unpack_from(">Q" if data[timed.body] == 1 else ">I", data, timed.body + 4)
     elif boxes.segment_index:
         raise NotExactlyError("fragments timed by a segment index")
+    track.in_pieces &= timed is not None
     place = base
     for box in parts:
         if box.kind == b"trun":

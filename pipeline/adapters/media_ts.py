@@ -112,6 +112,7 @@ def read(path: Path, frame: Framing) -> FileReading:
         reading = FileReading(container="mpegts", reader="ts", streams=tuple(stream.reading for stream in streams))
     return replace(
         reading,
+        container=reading.container if frame.stride == _PACKET else f"{reading.container}-{frame.stride}",
         truncation=scan.truncation or reading.truncation,
         losses=tuple(scan.losses(streams)),
         announced=scan.announced,

@@ -1,28 +1,29 @@
 """Playlist: a recording's playable view, an HLS VOD playlist over the originals where they lie.
 
-Nothing is copied or remuxed; the playlist only points (RFC 8216). Rule 1: time is kept. A file's length is its measured
-span of presentation times, and every gap between files is filled with EXT-X-GAP pieces of its own length. Rule 2: a
-player is told (EXT-X-DISCONTINUITY) wherever the media clock or the format does not simply go on. Rule 3: what HLS cannot
-play from the original itself is a comment that says so, never left out in silence. Rule 4: decimals come from integers.
+The playlist only points (RFC 8216): to the originals, or for a viewing (:mod:`pipeline.domain.viewing`) to derivatives of
+those that cannot be played themselves. Rule 1: time is kept. A file's length is its measured span of presentation times, and every
+gap between files is filled with EXT-X-GAP pieces of its own length. Rule 2: a player is told (EXT-X-DISCONTINUITY)
+wherever the media clock or the format does not simply go on. Rule 3: what a player is not given is a comment that says so,
+never left out in silence. Rule 4: decimals come from integers. Rule 5: a fragmented file is its own init section
+(EXT-X-MAP) and the rest of it; as no tag takes an init section back, a file without one cannot follow one that has it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.domain.continuity import Gap
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.media import floor_half_up, milliseconds, unwrap_33
-from pipeline.domain.probe import MediaFacts, StreamFacts
+from pipeline.domain.playable import has_times, playability
+from pipeline.domain.probe import TRANSPORT_STREAMS, MediaFacts, StreamFacts
 from pipeline.domain.time import WallMs, to_rfc3339
 
 DISCONTINUITY_MS: Final = 50
 """Where files meet, a residual of the media clock beyond this is told to players."""
-TRANSPORT_STREAM: Final = "mpegts"
-_IN_PLACE: Final = (TRANSPORT_STREAM, "aac", "mp3")
 _TO_BUCKETS: Final = "../" * 5
 """From ``<records>/recordings/<source>/<recording>/r<n>/`` to where the buckets stand side by side."""
 _NOTHING: Final = "gap.ts"
@@ -41,38 +42,57 @@ class Placed:
     end: WallMs | None
 
 
+class Loaded(NamedTuple):
+    """What a player loads for a file. ``derived``: not the original's own bytes; its clock is another then."""
+
+    uri: str
+    size_bytes: int
+    init_bytes: int | None = None
+    derived: bool = False
+
+
+Source = Callable[[Placed], Loaded | str]
+"""What is loaded for a file, or why nothing is."""
+
+
 def unplayable(facts: MediaFacts) -> str | None:
     """Why HLS cannot play this original in place; ``None`` if it can."""
-    if facts.media != "timed":
-        return f"{facts.media}: not timed media"
-    if facts.container not in _IN_PLACE:
-        return f"container {facts.container} needs a derived file"
-    if _lead(facts) is None:
-        return "no stream with usable timestamps"
-    return None
+    found = playability(facts)
+    if found.way == "in_place":
+        return None
+    return f"{found.why}: needs a derived file" if found.way == "derived" else found.why
 
 
-def playlist(originals: Sequence[Placed], gaps: Sequence[Gap]) -> str:
+def in_place(item: Placed) -> Loaded | str:
+    """The original where it lies beside the records, or why it cannot be played there."""
+    reason = unplayable(item.facts)
+    return reason or Loaded(_uri(item.original), item.original.size_bytes, item.facts.init_bytes)
+
+
+def playlist(originals: Sequence[Placed], gaps: Sequence[Gap], source: Source = in_place) -> str:
     """The playlist of *originals* in timeline order, with *gaps* of the recording's account in between."""
-    playable = [item for item in originals if unplayable(item.facts) is None]
-    target_s = max((-(-_micros(item.facts) // 1_000_000) for item in playable), default=1) or 1
+    loads = {id(item): source(item) for item in originals}
+    lengths = [_micros(item.facts) for item in originals if isinstance(loads[id(item)], Loaded)]
+    target_s = max((-(-micros // 1_000_000) for micros in lengths), default=1) or 1
     body: list[str] = []
-    before: Placed | None = None
+    before: tuple[Placed, Loaded] | None = None
     torn = False
     for item in _in_order(originals, gaps):
         if isinstance(item, Gap):
             body += _gap(item, target_s)
             torn = True
             continue
-        reason = unplayable(item.facts)
-        if reason is not None:
-            body.append(f"# not playable in place ({reason}): {_uri(item.original)}")
+        loaded = loads[id(item)]
+        if before is not None and isinstance(loaded, Loaded) and before[1].init_bytes and not loaded.init_bytes:
+            loaded = "its format cannot follow a file with an init section"
+        if isinstance(loaded, str):
+            body.append(f"# not played ({loaded}): {_uri(item.original)}")
             torn = True
             continue
-        if before is not None and (torn or _breaks(before.facts, item.facts)):
+        if before is not None and (torn or _breaks(before, (item, loaded))):
             body.append("#EXT-X-DISCONTINUITY")
-        body += _segment(item, gaps)
-        before, torn = item, False
+        body += _segment(item, loaded, gaps)
+        before, torn = (item, loaded), False
     head = ["#EXTM3U", "#EXT-X-VERSION:8", "#EXT-X-PLAYLIST-TYPE:VOD", f"#EXT-X-TARGETDURATION:{target_s}"]
     return "\n".join([*head, "#EXT-X-MEDIA-SEQUENCE:0", *body, "#EXT-X-ENDLIST"]) + "\n"
 
@@ -93,14 +113,19 @@ def _inside(gap: Gap, item: Placed) -> bool:
     return item.start - _SLACK_MS < gap.start and gap.end < item.end + _SLACK_MS
 
 
-def _segment(item: Placed, gaps: Sequence[Gap]) -> list[str]:
+def _segment(item: Placed, loaded: Loaded, gaps: Sequence[Gap]) -> list[str]:
     inside = [
         f"# interruption inside this file: {to_rfc3339(gap.start)} to {to_rfc3339(gap.end)}"
         for gap in gaps
         if _inside(gap, item)
     ]
     date = [] if item.start is None else [f"#EXT-X-PROGRAM-DATE-TIME:{to_rfc3339(item.start)}"]
-    return [*inside, *date, f"#EXTINF:{_decimal(_micros(item.facts))},", _uri(item.original)]
+    init: list[str] = []
+    rest: list[str] = []
+    if loaded.init_bytes:
+        init = [f'#EXT-X-MAP:URI="{loaded.uri}",BYTERANGE="{loaded.init_bytes}@0"']
+        rest = [f"#EXT-X-BYTERANGE:{loaded.size_bytes - loaded.init_bytes}@{loaded.init_bytes}"]
+    return [*inside, *init, *date, f"#EXTINF:{_decimal(_micros(item.facts))},", *rest, loaded.uri]
 
 
 def _gap(gap: Gap, target_s: int) -> list[str]:
@@ -114,8 +139,11 @@ def _gap(gap: Gap, target_s: int) -> list[str]:
     return lines
 
 
-def _breaks(before: MediaFacts, after: MediaFacts) -> bool:
-    """The media clock or the format of *after* does not simply go on from *before*."""
+def _breaks(earlier: tuple[Placed, Loaded], later: tuple[Placed, Loaded]) -> bool:
+    """The media clock or the format of *later* does not simply go on from *earlier*."""
+    if earlier[1].derived or later[1].derived:
+        return True
+    before, after = earlier[0].facts, later[0].facts
     one, two = _lead(before), _lead(after)
     if one is None or two is None or _formats(before) != _formats(after):
         return True
@@ -125,7 +153,7 @@ def _breaks(before: MediaFacts, after: MediaFacts) -> bool:
     assert one.median_interval_ticks is not None
     assert two.first_ticks is not None
     residual = two.first_ticks - (one.last_ticks + one.median_interval_ticks)
-    if before.container == after.container == TRANSPORT_STREAM:
+    if before.container == after.container and before.container in TRANSPORT_STREAMS:
         residual = unwrap_33(residual)
     return abs(milliseconds(two.time_base.seconds(residual))) > DISCONTINUITY_MS
 
@@ -136,11 +164,7 @@ def _formats(facts: MediaFacts) -> tuple[tuple[str, str, str], ...]:
 
 def _lead(facts: MediaFacts) -> StreamFacts | None:
     """The stream whose clock stands for the file: the first video, else the first audio, with timestamps."""
-    timed = [
-        stream
-        for stream in facts.streams
-        if stream.first_ticks is not None and stream.last_ticks is not None and stream.median_interval_ticks is not None
-    ]
+    timed = [stream for stream in facts.streams if has_times(stream)]
     video = [stream for stream in timed if stream.kind == "video"]
     return next(iter(video or [stream for stream in timed if stream.kind == "audio"]), None)
 

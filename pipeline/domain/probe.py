@@ -11,13 +11,16 @@ Readers hand over a reading and :mod:`pipeline.domain.reading` makes the facts o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from pipeline.domain.findings import Finding
 from pipeline.domain.identity import Sha256, label, sha256
 from pipeline.domain.landing import SegmentLanded
 from pipeline.domain.media import TimeBase
 from pipeline.domain.time import ClaimedTime, Nanos
+
+TRANSPORT_STREAMS: Final = ("mpegts", "mpegts-192", "mpegts-204")
+"""Containers by how far apart their packets begin (ISO/IEC 13818-1 has 188 bytes; M2TS puts a time before each, DVB parity behind)."""
 
 StreamKind = Literal["video", "audio", "other"]
 MediaKind = Literal["timed", "photo", "unreadable"]
@@ -69,9 +72,11 @@ class BandIdentity:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFacts:
     """What one pass over the bytes found. ``clocks``: every wall time the file states, each with its origin and error;
-    they disagree in real files and all are kept. ``container``: one word (``mpegts``, ``mp4`` for its whole family, ``fmp4``
+    they disagree in real files and all are kept. ``container``: one word (``mpegts``, ``mpegts-192`` and ``mpegts-204`` with more
+    than a packet from sync byte to sync byte, ``mp4`` for its whole family, ``fmp4``
     when fragmented, ``cmaf`` when another file describes it, ``matroska``, ``avi``...). ``device``: maker, model and serial number as the file states them.
-    ``reader``: who read it (``pyav``, ``ts``, ``isobmff``), and why not the reader meant for it."""
+    ``reader``: who read it (``pyav``, ``ts``, ``isobmff``), and why not the reader meant for it. ``init_bytes``: of a fragmented file
+    that holds all its samples in fragments, how many bytes before the first one start a player (ISO/IEC 14496-12 8.8)."""
 
     media: MediaKind
     container: str
@@ -81,6 +86,11 @@ class MediaFacts:
     clocks: tuple[ClaimedTime, ...] = ()
     findings: tuple[Finding, ...] = ()
     device: str = ""
+    init_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.init_bytes is not None and self.init_bytes < 1:
+            raise ValueError(f"what starts a player has bytes, found {self.init_bytes}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,6 +135,7 @@ class FileReading:
     marks: tuple[Mark, ...] = ()
     numbers: Sequence[int] = ()
     device: str = ""
+    init_bytes: int | None = None
 
 
 # Judgement.
@@ -179,6 +180,7 @@ def judge(reading: FileReading, tolerance: Tolerance) -> MediaFacts:
         clocks=(*reading.clocks, *begun(reading.marks, zero_ms, tolerance)),
         findings=tuple(findings),
         device=reading.device,
+        init_bytes=reading.init_bytes,
     )
 
 

@@ -314,6 +314,7 @@ def _listed_original(item: ChainedSegment) -> Json:
         "streams": plain(facts.streams),
         "identities": plain(facts.identities),
         "clocks": plain(facts.clocks),
+        "init_bytes": facts.init_bytes,
         "not_playable_in_place": unplayable(facts),
     }
 

@@ -30,7 +30,7 @@ from typing import Any, Final, NamedTuple
 from pipeline.domain.drift import MOST_PPM, NO_TIES, Tie, Ties, rested, tied
 from pipeline.domain.media import MPEG_TS_WRAP
 from pipeline.domain.policy import Tolerance
-from pipeline.domain.probe import MediaFacts, SegmentProbed, StreamFacts
+from pipeline.domain.probe import TRANSPORT_STREAMS, MediaFacts, SegmentProbed, StreamFacts
 from pipeline.domain.reach import NUMBERS_A_LEAF, Leaves, Span, flat, one, shifted, touched, union
 from pipeline.domain.time import MAX_WALL_MS, ClaimedTime, WallMs
 
@@ -38,7 +38,7 @@ TICKS_PER_MS: Final = 90
 MAX_EPOCHS: Final = 16
 """More clocks than this in one recording: its files restart their clock, so only the wall clock is believed."""
 
-RUNNING: Final = ("mpegts", "cmaf")
+RUNNING: Final = (*TRANSPORT_STREAMS, "cmaf")
 """Containers whose stamps run on from file to file: transport streams, and fragments of one track whose description lies
 apart (``tfdt`` counts on the track's own timeline, ISO/IEC 14496-12 8.8.12). Those have 64 bits; modulo 2**33 they lie on the same circle."""
 

@@ -592,3 +592,24 @@ def test_a_time_code_counts_where_it_is_the_creation_time_in_some_zone(
 
     first = found.clocks[0].at
     assert [(clock.origin, clock.at - first, clock.error_ms) for clock in found.clocks] == clocks
+
+
+def test_only_a_file_whose_fragments_stand_alone_tells_where_they_begin(films: Path, tmp_path: Path) -> None:
+    found: dict[str, int] = {}
+    for name, options in {**MUXED, **DELAYED}.items():
+        path = clips.remux(films / "film.mp4", tmp_path / name, *options)
+        init_bytes, data = facts(path).init_bytes, path.read_bytes()
+        if init_bytes is not None:
+            assert b"moov" in data[:init_bytes]
+            assert data[init_bytes + 4 : init_bytes + 8] == b"moof"
+            found[name] = init_bytes
+
+    assert sorted(found) == [
+        "cmaf.mp4",
+        "dash.mp4",
+        "fragments from moof.mp4",
+        "fragments without base.mp4",
+        "half seconds.mp4",
+        "no segment index.mp4",
+        "one segment index.mp4",
+    ]

@@ -74,7 +74,7 @@ def test_other_pictures_are_read_alike(tmp_path: Path, codec: str) -> None:
 def test_packets_of_other_strides_give_the_same_facts(facts_of: Read, whole: bytes, stride: int) -> None:
     framed = facts_of(clips.framed(whole, stride))
 
-    assert framed == facts_of(whole)
+    assert framed == replace(facts_of(whole), container=f"mpegts-{stride}")
 
 
 @pytest.mark.parametrize("garbage", [1, 187, 1000])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.domain.media import MPEG_TS_WRAP
-from pipeline.domain.playlist import playlist, unplayable
+from pipeline.domain.playlist import Loaded, Placed, playlist, unplayable
 from pipeline.domain.probe import MediaFacts
 from tests.builders import PTS0, SEGMENT_MS, audio, facts, video
 from tests.builders_archive import gap, placed
@@ -101,8 +101,43 @@ def test_the_length_of_a_file_is_its_measured_span() -> None:
 def test_what_cannot_be_played_in_place_is_a_remark_with_its_reason() -> None:
     lines = body(playlist([placed(0), placed(1, facts(video(0), container="mp4")), placed(2)], []))
 
-    remark = f"# not playable in place (container mp4 needs a derived file): ../../../../../originals/{placed(1).original.key}"
+    remark = f"# not played (container mp4: needs a derived file): ../../../../../originals/{placed(1).original.key}"
     assert lines[3:5] == [remark, "#EXT-X-DISCONTINUITY"]
+
+
+def fragmented(number: int) -> Placed:
+    return placed(number, facts(video(number * FILE_TICKS), container="fmp4", init_bytes=700))
+
+
+def test_a_fragmented_file_is_its_own_init_section_and_the_rest_of_it() -> None:
+    lines = body(playlist([fragmented(0), fragmented(1)], []))
+
+    original = fragmented(1).original
+    assert lines[5:] == [
+        f'#EXT-X-MAP:URI="../../../../../originals/{original.key}",BYTERANGE="700@0"',
+        "#EXT-X-PROGRAM-DATE-TIME:2026-11-24T08:00:10.000Z",
+        "#EXTINF:10.000000,",
+        f"#EXT-X-BYTERANGE:{original.size_bytes - 700}@700",
+        f"../../../../../originals/{original.key}",
+    ]
+
+
+def test_a_transport_stream_cannot_follow_a_fragmented_file_as_no_tag_takes_an_init_section_back() -> None:
+    lines = body(playlist([placed(0), fragmented(1), placed(2)], []))
+
+    assert lines.count("#EXT-X-DISCONTINUITY") == 1
+    assert lines[-1].startswith("# not played (its format cannot follow a file with an init section): ")
+
+
+def test_a_derivative_is_loaded_in_its_place_and_has_a_clock_of_its_own() -> None:
+    def source(item: Placed) -> Loaded:
+        return Loaded(f"https://store/{item.start}", 5000, init_bytes=800, derived=True)
+
+    lines = body(playlist([placed(0), placed(1)], [], source))
+
+    assert lines.count("#EXT-X-DISCONTINUITY") == 1
+    assert lines[0] == f'#EXT-X-MAP:URI="https://store/{placed(0).start}",BYTERANGE="800@0"'
+    assert lines[-2:] == ["#EXT-X-BYTERANGE:4200@800", f"https://store/{placed(1).start}"]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +146,7 @@ def test_what_cannot_be_played_in_place_is_a_remark_with_its_reason() -> None:
         (facts(video(PTS0)), None),
         (facts(audio(PTS0)), None),
         (facts(), "no stream with usable timestamps"),
-        (facts(video(PTS0), container="matroska"), "container matroska needs a derived file"),
+        (facts(video(PTS0), container="matroska"), "container matroska: needs a derived file"),
         (MediaFacts(media="photo", container="jpeg", reader="pyav"), "photo: not timed media"),
         (MediaFacts(media="unreadable", container="", reader="pyav"), "unreadable: not timed media"),
     ],

@@ -30,7 +30,7 @@ from pipeline.wire.events import TYPES
 
 _FIELDS_WITH_A_RULE: Final = {
     "counts": "size_bytes error_ms packets index partition offset covered_ms segments bytes expected_segments close_seq",
-    "from_one": "announcement time_base_num time_base_den revision position silent_after_s",
+    "from_one": "announcement time_base_num time_base_den revision position silent_after_s init_bytes",
     "from_genesis": "seq through_seq",
     "labels": "connector unit annotation_id made_by grounds probe_version officer",
     "not_empty": "bucket key staged_key",

@@ -165,7 +165,7 @@ def test_headers_are_optional(headers: Headers) -> None:
 def test_bytes_are_the_same_wherever_they_are_made() -> None:
     digest = hashlib.sha256(codec.encode(mtxi(3))).hexdigest()
 
-    assert digest == "f332f78be81114a6112006420e31b550a71e4f8f5f8e54016f2212f7685b3cdc"
+    assert digest == "8215181a26bccdd6f8df3eb8ccd1bdc5213c1c2ed79651d4743e16da214bb395"
 
 
 def test_headers_say_who_what_and_which() -> None:
