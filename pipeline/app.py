@@ -19,6 +19,7 @@ from pipeline.adapters import logs
 from pipeline.adapters.buckets import check_buckets
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.kafka_log import KafkaLinkHistory
+from pipeline.adapters.kafka_quarantine import QuarantineWatch
 from pipeline.adapters.kafka_topics import check_topics
 from pipeline.adapters.media_pool import MediaPool
 from pipeline.adapters.objects_s3 import S3Objects, open_client
@@ -32,7 +33,7 @@ from pipeline.agents.stage import Output
 from pipeline.agents.stages import Bench
 from pipeline.agents.transport import build_app
 from pipeline.agents.transport import run_worker as run_app
-from pipeline.domain import outlook
+from pipeline.domain import continuity, outlook
 from pipeline.domain.errors import Misconfigured, UnbrokenError
 from pipeline.domain.worm import WormReport
 from pipeline.policy import load_policy
@@ -68,11 +69,13 @@ def run_worker(which: str, settings: Settings) -> NoReturn:
     )
     bench = Bench(settings=settings, policy=policy, observe=metrics.observe)
     if which == "media":
-        _media(runner, bench)
+        _media(runner, bench, metrics)
     else:
         _ledger(runner, bench, metrics, log)
     port = settings.worker_port or WORKER_PORTS[which]
-    health = Health(app, runner, port=port, registry=metrics.registry, loop_lag=metrics.loop_lag)
+    health = Health(
+        app, runner, port=port, registry=metrics.registry, loop_lag=metrics.loop_lag, broker_lag=metrics.broker_lag
+    )
     log.info("worker.started", port=port, policy=policy.version, software=SOFTWARE)
     run_app(app, kafka=settings.kafka, services=(health,))
 
@@ -93,11 +96,15 @@ def versions_differing() -> Sequence[str]:
     ]
 
 
-def _media(runner: Runner, bench: Bench) -> None:
+def _media(runner: Runner, bench: Bench, metrics: Metrics) -> None:
     settings = bench.settings
     pool = MediaPool(
-        processes=settings.probe_processes, timeout_s=settings.probe_timeout_s, memory_bytes=settings.probe_memory_bytes
+        processes=settings.probe_processes,
+        timeout_s=settings.probe_timeout_s,
+        memory_bytes=settings.probe_memory_bytes,
+        on_death=metrics.pool_death,
     )
+    metrics.pool(settings.probe_processes, lambda: pool.jobs)
     atexit.register(pool.close)
     store = S3Objects(open_client(settings))
     runner.bind(stages.media_stage(bench, ProbeStep(store, pool, bench.policy, SOFTWARE)))
@@ -132,15 +139,22 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
     bound = stages.ledger_stages(bench, keep.step, stitch.step, archive.step)
     for stage in bound.values():
         runner.bind(stage)
+    aside = QuarantineWatch(settings)
     sweep = stages.sweep(bench, bound, runner.states, clock)
 
     def look() -> Sequence[Output]:
         now = clock.now()
         metrics.deadlines(outlook.summary(runner.states(bound["deadline"]), now, policy), now, runner.ready)
+        metrics.standing_gaps(continuity.standing_gaps(runner.states(bound["continuity"]).values()))
         return sweep()
+
+    async def look_aside() -> Sequence[Output]:
+        metrics.quarantine(await aside.waiting())
+        return ()
 
     runner.every(settings.sweep_s, "sweep", look)
     runner.every(policy.checkpoint_s, "checkpoint", stages.checkpoints(bench, bound, runner.states, clock))
+    runner.every(settings.sweep_s, "quarantine", look_aside)
 
 
 def _try_locks(settings: Settings, log: Any) -> WormReport:

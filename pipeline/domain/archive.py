@@ -25,6 +25,8 @@ LockMode = Literal["COMPLIANCE", "GOVERNANCE", "none"]
 RECEIPT_FORMAT: Final = "unbroken.receipt.v1"
 REMEMBERED: Final = 64
 """Archived recordings of a source whose repeats are known without asking the store."""
+PROMPT_MS: Final = 4 * 3600 * 1000
+"""The goal we set ourselves, a sixth of article 9's day: what takes longer is a warning long before a deadline is missed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,12 @@ class ArchiveState:
     """A source's recently archived recordings, oldest first."""
 
     done: dict[RecordingId, Archived] = field(default_factory=dict)
+
+
+def is_prompt(receipt: RecordingArchived) -> bool:
+    """Archived within :data:`PROMPT_MS` after it had ended and its first segment was here: what we answer for ourselves."""
+    begun = max(receipt.first_received_at, receipt.ended_at or receipt.first_received_at)
+    return receipt.archived_at - begun <= PROMPT_MS
 
 
 def is_repeat(state: ArchiveState, stitched: RecordingStitched) -> bool:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from pipeline.domain.account import Account, Gap, Run, in_order
-from pipeline.domain.annotation import Annotation, EndReason
+from pipeline.domain.annotation import Annotation, EndReason, ReasonCode
 from pipeline.domain.dates import held_ms
 from pipeline.domain.findings import LEVEL_ORDER, Finding, FindingKind, Level
 from pipeline.domain.identity import RecordingId, SourceId, SourceKind, about_recording
@@ -32,6 +32,8 @@ MAX_DIGESTS: Final = 4096
 """Files of one open recording whose bytes are recognised; older ones are recognised by their place, as overlaps."""
 MAX_FINDINGS: Final = 256
 """Listed one by one in an account; more of a kind are counted."""
+
+GAP_CLASSES: Final = (*get_args(ReasonCode), "planned", "unexplained")
 
 _EMPTY_TIMELINE: Final = Timeline()
 _NO_KINDS: Final[Mapping[str, int]] = {}
@@ -106,7 +108,8 @@ class Recording(NamedTuple):
     ``kind`` and ``unit`` are ``None`` until its first segment; ``held`` keeps annotations that came before. ``findings``:
     the files' own, and duplicates, at most :data:`MAX_FINDINGS`; ``kinds`` counts all of them by level and kind.
     ``untimed``: files of timed media in which something has no usable stamps; ``brief``: files too short to be judged alone. ``block_end``: the end of a continuous camera's block.
-    ``closed``: why it ended, ``None`` while open; ``closed_at``: the position of its end.
+    ``closed``: why it ended, ``None`` while open; ``closed_at``: the position of its end; ``standing``: how many gaps of
+    each class it had then.
     """
 
     kind: SourceKind | None = None
@@ -133,6 +136,7 @@ class Recording(NamedTuple):
     reason: EndReason | None = None
     closed: bool = False
     closed_at: int = 0
+    standing: Mapping[str, int] = _NO_KINDS
 
 
 def admit(
@@ -339,6 +343,13 @@ def gaps_of(recording: Recording, told: Account, windows: Sequence[Said], policy
         else:
             found.append(replace(gap, state="explained", reason=by.reason, explained_by=by.annotation_id))
     return tuple(found)
+
+
+def gap_class(gap: Gap) -> str:
+    """One of :data:`GAP_CLASSES`: article 8's reason, ``planned`` by a schedule, or ``unexplained``."""
+    if gap.state != "explained" or gap.reason is None:
+        return "unexplained"
+    return gap.reason if gap.reason in GAP_CLASSES else "planned"
 
 
 def _covers(said: Said, gap: Gap, error_ms: int) -> bool:

@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from pipeline.domain.archive import (
+    PROMPT_MS,
     REMEMBERED,
     ArchiveState,
+    is_prompt,
     is_repeat,
     objects_digest,
     receipt_document,
@@ -21,6 +23,7 @@ from pipeline.domain.archive import (
 from pipeline.domain.canonical import plain
 from pipeline.domain.identity import RecordingId
 from pipeline.domain.stitch import RecordingStitched
+from pipeline.domain.time import WallMs
 from tests.builders import RECORDING, SOURCE, T0, policy, sha
 from tests.builders_archive import archived, ended, locked
 
@@ -87,3 +90,14 @@ def test_the_receipt_document_is_the_event_and_its_format() -> None:
 
     assert receipt.pop("format") == "unbroken.receipt.v1"
     assert receipt == plain(archived(2))
+
+
+@pytest.mark.parametrize(("late_ms", "prompt"), [(-1, True), (0, True), (1, False)])
+@pytest.mark.parametrize("docked_after_ms", [-60_000, 0, 8 * 3600_000])
+def test_prompt_is_four_hours_after_it_ended_and_began_to_arrive(
+    late_ms: int, prompt: bool, docked_after_ms: int
+) -> None:
+    received = WallMs(T0 + docked_after_ms)
+    at = WallMs(max(T0, received) + PROMPT_MS + late_ms)
+
+    assert is_prompt(archived(ended_at=T0, first_received_at=received, archived_at=at)) is prompt
