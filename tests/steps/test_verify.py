@@ -27,7 +27,8 @@ from pipeline.domain.identity import Sha256
 from pipeline.domain.selection import Part, Selection
 from pipeline.domain.time import WallMs
 from pipeline.domain.verify import Item, signed_message
-from pipeline.steps.verify import ReadableStore, Verification
+from pipeline.steps.shelf import ReadableStore
+from pipeline.steps.verify import Verification
 from pipeline.wire import codec, topics
 from tests.builders import SOURCE, T0, sha
 from tests.builders_archive import YEAR_MS, signer
