@@ -24,7 +24,7 @@ from pipeline.adapters.kafka_topics import check_topics
 from pipeline.adapters.media_pool import MediaPool
 from pipeline.adapters.objects_s3 import S3Objects, open_client
 from pipeline.adapters.prometheus import Metrics
-from pipeline.adapters.signing import load_signer
+from pipeline.adapters.signing import open_signer
 from pipeline.adapters.worm_s3 import look_at_store
 from pipeline.agents import stages
 from pipeline.agents.health import Health
@@ -35,6 +35,7 @@ from pipeline.agents.transport import build_app
 from pipeline.agents.transport import run_worker as run_app
 from pipeline.domain import continuity, outlook
 from pipeline.domain.errors import Misconfigured, UnbrokenError
+from pipeline.domain.keys import fingerprint
 from pipeline.domain.worm import WormReport
 from pipeline.policy import load_policy
 from pipeline.settings import WORKER_PORTS, Settings
@@ -126,11 +127,13 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
         lambda: _try_locks(settings, log), clock, settings.worm_probe_s, lambda heard: _tell(heard, metrics, log)
     )
     threading.Thread(target=trust.watch, name="worm-probe", daemon=True).start()
+    signer = open_signer(settings)
+    log.info("worker.key", key_id=signer.key_id, fingerprint=fingerprint(signer.public))
     archive = ArchiveStep(
         store=store,
         trust=trust,
         clock=clock,
-        signer=load_signer(settings.signing_key_file, settings.state),
+        signer=signer,
         policy=policy,
         records=settings.records,
         derived=settings.derived,

@@ -128,6 +128,11 @@ class Signer(Protocol):
     """Signs receipts."""
 
     @property
+    def public(self) -> bytes:
+        """The raw public key, 32 bytes."""
+        ...
+
+    @property
     def key_id(self) -> str:
         """First 16 hex digits of SHA-256 of the raw public key."""
         ...

@@ -46,6 +46,7 @@ EVENTS: Final = frozenset(
         "watch.stopped",
         "topics.missing",
         "worker.cut_short",
+        "worker.key",
         "worker.started",
     }
 )

@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "quarantine",
     "rebuild",
     "verify",
+    "keys",
     "doctor",
     "check",
 )

@@ -19,6 +19,7 @@ from pipeline.domain.checkpoint import checkpoint_folder, checkpoint_of
 from pipeline.domain.continuity import RecordingEnded
 from pipeline.domain.errors import Malformed, ObjectMissing
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, label
+from pipeline.domain.keys import published_id
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.probe import MediaFacts
 from pipeline.domain.verify import Content, Fault
@@ -48,11 +49,12 @@ class ReadableStore(Protocol):
 @dataclass(frozen=True, slots=True)
 class Shelf:
     """What was listed under *prefix*. ``recordings``: their revisions, ``checkpoints``: their keys, by source and
-    recording; ``extra``: keys of no document."""
+    recording; ``keys``: ids of public keys by their place; ``extra``: keys of no document."""
 
     prefix: str
     recordings: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     checkpoints: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
     extra: list[str] = field(default_factory=list)
 
 
@@ -66,6 +68,8 @@ def shelf_of(store: ReadableStore, bucket: str, source: str | None = None, recor
             owner = checkpoint_of(listed.key)
             if owner is not None:
                 shelf.checkpoints.setdefault(owner[0], {}).setdefault(owner[1], []).append(listed.key)
+            elif name := published_id(listed.key):
+                shelf.keys[listed.key] = name
             elif not is_report_key(listed.key):
                 shelf.extra.append(listed.key)
         elif recording in (None, match[2]):

@@ -23,6 +23,7 @@ from pipeline.domain.checkpoint import Assembled, Checkpoint, assemble
 from pipeline.domain.continuity import RecordingEnded
 from pipeline.domain.errors import Malformed, ObjectMissing
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
+from pipeline.domain.keys import public_of, published_key
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.selection import Selection
 from pipeline.domain.verify import Content, Fault, Item, Lock, Past, Revision, Seen
@@ -63,7 +64,8 @@ class _Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """*records*, *originals*: the buckets. *locks*: whether *store* has locks to ask for. *keys*: raw public keys by id;
+    """*records*, *originals*: the buckets. *locks*: whether *store* has locks to ask for. *keys*: raw public keys by id, known from
+    outside the archive: without any, the archive's own are taken, and what they sign is NOT COVERED;
     *signed*: whether a raw key signed a message with a signature. *on_read* is called with every number of bytes that
     was read, from any thread, and may take its time; *on_recording* with number, count and name of each recording.
     *rebuilt_by*: the software in whose words documents are made anew from the chain; ``None``: they are not."""
@@ -91,6 +93,10 @@ class Verification:
         with ThreadPoolExecutor(READ_AT_ONCE, thread_name_prefix="verify") as pool:
             for source in dict.fromkeys([*shelf.recordings, *shelf.checkpoints]):
                 yield from self._source(source, shelf.recordings.get(source, {}), run, pool)
+        for key, name in shelf.keys.items():
+            data = self.store.read(self.records, key)
+            self.on_read(len(data))
+            yield verify.check_published(self.records, key, name, data, self.keys.keys())
         yield verify.check_extra(
             f"{self.records}/{shelf.prefix}".rstrip("/"), [f"{self.records}/{key}" for key in shelf.extra]
         )
@@ -210,8 +216,8 @@ class Verification:
         self, revision: Revision, receipt: RecordingArchived, known: dict[ObjectRef, Content | None], pool: Executor
     ) -> Iterator[Item]:
         """Signature, bytes and locks of what *receipt* lists. *known*: originals read for an earlier revision."""
-        about, key = revision.about, self.keys.get(receipt.key_id)
-        genuine = key is not None and self.signed(key, verify.signed_message(receipt), _raw(receipt.signature))
+        about, key = revision.about, self._key(receipt.key_id)
+        genuine = None if key is None else self.signed(key, verify.signed_message(receipt), _raw(receipt.signature))
         yield verify.check_signature(about, receipt, self.keys.keys(), genuine)
         unread = [item.object for item in receipt.originals if item.object not in known]
         several = pool.map if len(unread) > 1 else map
@@ -225,6 +231,15 @@ class Verification:
         until = {verify.place(item.object): item.retain_until for item in (*receipt.originals, *receipt.records)}
         until[verify.place(itself.ref)] = min(until.values(), default=receipt.archived_at)
         yield from verify.check_locks(about, [*originals, *documents, itself], until)
+
+    def _key(self, name: str) -> bytes | None:
+        """The public key *name*: of those given, or, if none was, the one the archive itself holds."""
+        if self.keys:
+            return self.keys.get(name)
+        try:
+            return public_of(self.store.read(self.records, published_key(name)))
+        except (ObjectMissing, OSError, ValueError):
+            return None
 
     def _content(self, ref: ObjectRef) -> Content | None:
         try:

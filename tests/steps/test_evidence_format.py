@@ -18,6 +18,7 @@ from pipeline.domain import chain
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.canonical import canonical
 from pipeline.domain.chain import LinkAppended
+from pipeline.domain.keys import key_id, pem_of
 from pipeline.domain.probe import SegmentProbed
 from tests.builders import RECORDING, SOURCE, explanation, metadata, photo, probed, session_ended
 from tests.builders_archive import signer
@@ -181,6 +182,28 @@ def test_what_cannot_be_looked_at_never_passes(copied: Path, tmp_path: Path, abs
     (folder / "receipt-key.pub.pem").unlink() if absent == "key" else shutil.rmtree(folder / "records")
 
     assert check(folder).returncode == 1
+
+
+def _run(folder: Path, *keys: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-I", "-S", "little_verifier.py", ".", *keys]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_with_the_key_in_the_copy_itself_a_stranger_is_told_that_it_proves_less(copied: Path) -> None:
+    done = _run(copied)
+
+    assert done.stdout.startswith("2 revisions: all as stated; whose key signed (it came from the copy itself)")
+    assert done.returncode == 0
+
+
+def test_a_stranger_gives_the_keys_of_all_times_in_any_order(copied: Path, tmp_path: Path) -> None:
+    (tmp_path / "later.pem").write_bytes(pem_of(bytes(32)))
+
+    both = _run(copied, str(tmp_path / "later.pem"), "receipt-key.pub.pem")
+    only = _run(copied, str(tmp_path / "later.pem"))
+
+    assert (both.returncode, only.returncode) == (0, 1)
+    assert f"expected ['{key_id(bytes(32))}'], found {signer().key_id}" in only.stdout
 
 
 def test_the_little_verifier_is_little_and_needs_nothing() -> None:
