@@ -41,6 +41,9 @@ CREATE INDEX IF NOT EXISTS undelivered ON announcements (number) WHERE delivered
 CREATE TABLE IF NOT EXISTS annotations (
   annotation_id TEXT PRIMARY KEY, ends TEXT, expected INTEGER, value BLOB NOT NULL,
   delivered INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS clearings (
+  path BLOB NOT NULL, sha256 TEXT NOT NULL, recording_id TEXT NOT NULL, receipt_sha256 TEXT NOT NULL,
+  intended_at INTEGER NOT NULL, cleared_at INTEGER, PRIMARY KEY (path, sha256, recording_id)) WITHOUT ROWID;
 """
 _VERSION: Final = "1"
 
@@ -206,6 +209,41 @@ class Journal:
         """It is on the broker."""
         with self._transaction():
             self._connection.execute("UPDATE annotations SET delivered = 1 WHERE annotation_id = ?", (annotation_id,))
+
+    # Clearings.
+
+    def uncleared(self) -> tuple[tuple[Path, Sha256, RecordingId], ...]:
+        """What was announced and not cleared since, in order of announcement."""
+        rows = self._all(
+            "SELECT path, sha256, recording_id FROM announcements AS a WHERE delivered = 1 AND NOT EXISTS ("
+            "SELECT 1 FROM clearings AS c WHERE (c.path, c.sha256, c.recording_id) = (a.path, a.sha256, a.recording_id)"
+            " AND cleared_at IS NOT NULL) ORDER BY number",
+            (),
+        )
+        return tuple((Path(os.fsdecode(path)), Sha256(sha), RecordingId(name)) for path, sha, name in rows)
+
+    def intend_clearing(
+        self, path: Path, sha256: Sha256, recording: RecordingId, receipt_sha256: Sha256, at: WallMs
+    ) -> None:
+        """Written before the file is removed: these bytes of it go on the word of that receipt."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT OR REPLACE INTO clearings VALUES (?, ?, ?, ?, ?, NULL)",
+                (_blob(path), sha256, recording, receipt_sha256, at),
+            )
+
+    def intended_clearings(self) -> tuple[Path, ...]:
+        """Files that were to be removed and of which it is not known that they are."""
+        return tuple(
+            Path(os.fsdecode(path)) for (path,) in self._all("SELECT path FROM clearings WHERE cleared_at IS NULL", ())
+        )
+
+    def cleared(self, path: Path, at: WallMs) -> None:
+        """The file is gone, as intended."""
+        with self._transaction():
+            self._connection.execute(
+                "UPDATE clearings SET cleared_at = ? WHERE path = ? AND cleared_at IS NULL", (at, _blob(path))
+            )
 
     def _one(self, query: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
         with self._mutex:
