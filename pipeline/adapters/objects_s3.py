@@ -183,6 +183,11 @@ class S3Objects:
                 if count > 1:
                     yield str(key), count
 
+    def unfinished_uploads(self, bucket: str) -> int:
+        """How many multi-part uploads were begun and not ended: running now, or broken off."""
+        with mapped(bucket):
+            return len(self._client._list_multipart_uploads(bucket).uploads)
+
     def abort_stale_uploads(self, bucket: str, now: WallMs, older_than_s: int = STALE_UPLOAD_S) -> int:
         """Give up multi-part uploads nobody has finished for that long; returns how many. Takes no stored object away."""
         aborted = 0

@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "gaps",
     "quarantine",
     "rebuild",
+    "reconcile",
     "verify",
     "keys",
     "doctor",

@@ -18,13 +18,13 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.domain.errors import Misconfigured, UnbrokenError
-from pipeline.domain.identity import RecordingId, Sha256, SourceId
+from pipeline.domain.identity import RecordingId, Sha256, SourceId, source_id
 from pipeline.domain.time import WallMs
 
 _SCHEMA: Final = """
@@ -265,6 +265,44 @@ class Journal:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a journal holds, read beside the process that may be writing it. ``begun``: files hashed and not announced."""
+
+    source_id: SourceId
+    announcements: tuple[Announcement, ...]
+    statements: tuple[bytes, ...]
+    begun: tuple[str, ...]
+
+
+def read_journals(folder: Path) -> tuple[Written, ...]:
+    """Every journal in *folder*, none of them touched; raises ``Misconfigured`` naming one that cannot be read."""
+    return tuple(_read_journal(path) for path in sorted(folder.glob("*.sqlite")))
+
+
+def _read_journal(path: Path) -> Written:
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            version = connection.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
+            if version != (_VERSION,):
+                raise Misconfigured(
+                    f"journal of another release: expected version {_VERSION}, found {version} ({path})"
+                )
+            numbered = connection.execute("SELECT number, value FROM announcements ORDER BY number").fetchall()
+            said = connection.execute("SELECT value FROM annotations ORDER BY rowid").fetchall()
+            begun = connection.execute(
+                "SELECT path FROM files WHERE sha256 NOT IN (SELECT sha256 FROM announcements) ORDER BY path"
+            ).fetchall()
+    except sqlite3.Error as exc:
+        raise Misconfigured(f"the journal cannot be read: {exc} ({path})") from exc
+    return Written(
+        source_id=source_id(path.stem),
+        announcements=tuple(Announcement(number=number, value=value) for number, value in numbered),
+        statements=tuple(value for (value,) in said),
+        begun=tuple(os.fsdecode(name) for (name,) in begun),
+    )
 
 
 @contextmanager
