@@ -232,3 +232,14 @@ CATALOGUE: Final = (
     WORM_LAST,
     BUILD,
 )
+
+FOREIGN: Final = (
+    "up",
+    "prometheus_notifications_dropped_total",
+    "alertmanager_notifications_failed_total",
+    "ceph_cluster_total_bytes",
+    "ceph_cluster_total_used_bytes",
+    "minio_cluster_capacity_usable_free_bytes",
+    "node_filesystem_avail_bytes",
+)
+"""Metrics of others that our rules and dashboards read: the scrape's own, Prometheus', Alertmanager's, the store's."""
