@@ -41,6 +41,7 @@ from pipeline.policy import load_policy
 from pipeline.settings import WORKER_PORTS, Settings
 from pipeline.steps.archive import ArchiveStep
 from pipeline.steps.checkpoint import CheckpointStep
+from pipeline.steps.keeping import Keeper, KeepingStep
 from pipeline.steps.probe import ProbeStep
 from pipeline.steps.stitch import StitchStep
 from pipeline.steps.worm import StoreTrust
@@ -140,7 +141,8 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
     )
     keep = CheckpointStep(store=store, trust=trust, clock=clock, policy=policy, records=settings.records)
     bound = stages.ledger_stages(bench, keep.step, stitch.step, archive.step)
-    for stage in bound.values():
+    keeper = Keeper(store=store, policy=policy, records=settings.records)
+    for stage in (*bound.values(), stages.keeping_stage(bench, KeepingStep(keeper=keeper, trust=trust, clock=clock))):
         runner.bind(stage)
     aside = QuarantineWatch(settings)
     sweep = stages.sweep(bench, bound, runner.states, clock)

@@ -12,7 +12,7 @@ import msgspec
 
 from pipeline.domain.errors import Misconfigured
 from pipeline.domain.identity import SourceKind
-from pipeline.domain.policy import Policy, Tolerance
+from pipeline.domain.policy import Policy, RetentionClass, Tolerance
 
 
 class _Recording(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,6 +44,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     recording: _Recording
     deadline: _Deadline
     archive: _Archive
+    retention: dict[str, RetentionClass]
     explanation: _Explanation
 
 
@@ -56,7 +57,13 @@ def load_policy(path: Path | None = None) -> Policy:
         raw = msgspec.convert(tomllib.loads(text), _File)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
         raise Misconfigured(f"policy cannot be used: {exc} ({where})") from exc
-    parts: tuple[msgspec.Struct | Tolerance, ...] = (raw.recording, raw.deadline, raw.archive, *raw.tolerance.values())
+    parts: tuple[msgspec.Struct | Tolerance | RetentionClass, ...] = (
+        raw.recording,
+        raw.deadline,
+        raw.archive,
+        *raw.tolerance.values(),
+        *raw.retention.values(),
+    )
     bad = sorted({name for part in parts for name, value in _integers(part) if value <= 0})
     if bad:
         raise Misconfigured(f"policy needs positive numbers for {', '.join(bad)} ({where})")
@@ -72,6 +79,7 @@ def load_policy(path: Path | None = None) -> Policy:
         deadline_s=raw.deadline.deadline_s,
         at_risk_before_s=raw.deadline.at_risk_before_s,
         provisional_retention_s=raw.archive.provisional_retention_s,
+        retention=raw.retention,
         checkpoint_s=raw.archive.checkpoint_s,
         voice_explanation_kinds=raw.explanation.voice_kinds,
         mandatory_fields=raw.deadline.mandatory_fields,
@@ -80,5 +88,5 @@ def load_policy(path: Path | None = None) -> Policy:
     )
 
 
-def _integers(part: msgspec.Struct | Tolerance) -> list[tuple[str, int]]:
-    return [(name, value) for name, value in msgspec.to_builtins(part).items() if isinstance(value, int)]
+def _integers(part: msgspec.Struct | Tolerance | RetentionClass) -> list[tuple[str, int]]:
+    return [(name, value) for name, value in msgspec.to_builtins(part).items() if type(value) is int]

@@ -79,6 +79,11 @@ class ObjectStore(Protocol):
         """Make the COMPLIANCE lock last until at least *until*; never shortens. Raises ``NotLocked`` if it does not hold."""
         ...
 
+    def set_hold(self, bucket: str, key: str, version_id: str, on: bool) -> ObjectStat:
+        """Put one version under legal hold, or take the hold off; its retention stays as it is. Idempotent. Returns what the
+        store reports afterwards; raises ``NotLocked`` if that is not what was asked."""
+        ...
+
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectStat]:
         """Newest versions under *prefix*, in key order, lazily. Lock fields may be absent (``none``): stat to know."""
         ...

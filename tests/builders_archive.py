@@ -14,6 +14,8 @@ from pipeline.domain.archive import LockedObject, RecordingArchived
 from pipeline.domain.chain import ChainState, LinkAppended, step
 from pipeline.domain.continuity import Gap, Judged, JudgedSegment, RecordingEnded, Run
 from pipeline.domain.errors import StoreUntrusted
+from pipeline.domain.identity import Sha256
+from pipeline.domain.keeping import Entry, EntryKind, entry_digest
 from pipeline.domain.playlist import Placed
 from pipeline.domain.probe import MediaFacts, SegmentProbed
 from pipeline.domain.time import WallMs
@@ -145,3 +147,35 @@ def _placed(item: SegmentProbed) -> dict[str, Any]:
 def signer() -> Ed25519Signer:
     """A signer with a key of the tests' own, always the same."""
     return Ed25519Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+
+
+def classified_as(name: str, **changes: Any) -> Entry:
+    """The default recording is of this retention class, said at T0."""
+    return _entry("classified", {"retention_class": name, **changes})
+
+
+def held_for(name: str, **changes: Any) -> Entry:
+    """A hold of this name on the default recording, set at T0."""
+    return _entry("held", {"hold": name, **changes})
+
+
+def released_from(hold: Entry, **changes: Any) -> Entry:
+    """The release of *hold*, by two people."""
+    return _entry("released", {"hold": hold.hold, "releases": entry_digest(hold), "second": "Wang Fang", **changes})
+
+
+def _entry(kind: EntryKind, fields: dict[str, Any]) -> Entry:
+    made = {
+        "source_id": SOURCE,
+        "recording_id": RECORDING,
+        "made_at": T0,
+        "made_by": "Li Wei",
+        "reason": "因案",
+        **fields,
+    }
+    return Entry(kind=kind, **made)
+
+
+def register(*entries: Entry) -> dict[Sha256, Entry]:
+    """A recording's register with these entries."""
+    return {entry_digest(entry): entry for entry in entries}

@@ -33,7 +33,7 @@ from pipeline.wire.topics import STATEFUL_STAGES
 PREFIX: Final = "unbroken_"
 UNITS_MAX: Final = 100
 OTHER: Final = "other"
-STAGES: Final = ("probe", *STATEFUL_STAGES)
+STAGES: Final = ("probe", *STATEFUL_STAGES, "keeping")
 RESULTS: Final = ("done", "replayed", "quarantined")
 OUTCOMES: Final = ("met", "missed", "late")
 PROMPT: Final = {True: "yes", False: "no"}

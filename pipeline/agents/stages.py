@@ -24,6 +24,7 @@ from pipeline.domain.policy import Policy
 from pipeline.domain.stitch import StitchState
 from pipeline.ports import Clock
 from pipeline.settings import Settings
+from pipeline.steps.keeping import KeepingStep
 from pipeline.steps.probe import ProbeStep
 from pipeline.wire import codec, topics
 from pipeline.wire.cloudevents import headers, key
@@ -100,6 +101,12 @@ def media_stage(bench: Bench, probe: ProbeStep) -> Stage[Any, Any]:
         return None, (await probe.step(received.event),)
 
     return bench.stage("probe", (topics.LANDED,), step, None, None)
+
+
+def keeping_stage(bench: Bench, keeping: KeepingStep) -> Stage[Any, Any]:
+    """Retention classes from case data. It keeps no state: what it notes is in the archive, and noting it again changes
+    nothing."""
+    return bench.stage("keeping", (topics.ANNOTATION,), keeping.step, None, None)
 
 
 def ledger_stages(

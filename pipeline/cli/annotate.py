@@ -26,7 +26,9 @@ from pipeline.domain.annotation import (
 )
 from pipeline.domain.canonical import digest
 from pipeline.domain.identity import recording_id, source_id
+from pipeline.domain.keeping import CLASS_FIELD
 from pipeline.domain.time import WallMs
+from pipeline.policy import load_policy
 from pipeline.settings import Settings
 
 _REASONS: Final = ", ".join(get_args(ReasonCode))
@@ -66,10 +68,20 @@ def describe(
     case_name: Annotated[str | None, typer.Option(help="The case's name.")] = None,
     party: Annotated[str | None, typer.Option(help="The other party's name.")] = None,
     recorded_date: Annotated[str | None, typer.Option(help="The day it was recorded, YYYY-MM-DD.")] = None,
+    retention_class: Annotated[
+        str | None, typer.Option(help="How long the case's file is kept (article 12), by a name of the policy.")
+    ] = None,
     extra: Annotated[list[str] | None, typer.Option(help="A further field, NAME=VALUE; repeatable.")] = None,
 ) -> None:
-    """Give a recording its case data (article 9)."""
+    """Give a recording its case data (article 9); with its retention class, everything archived of it is kept as long."""
     pairs = tuple(_pair(text) for text in extra or [])
+    if retention_class is not None:
+        known = load_policy(Settings().policy).retention
+        if retention_class not in known:
+            raise typer.BadParameter(
+                f"expected one of {', '.join(known)}, found {retention_class!r}", param_hint="--retention-class"
+            )
+        pairs += ((CLASS_FIELD, retention_class),)
     data = Metadata(case_name=case_name, party_name=party, recorded_date=recorded_date, extra=pairs)
     if data == Metadata():
         raise typer.BadParameter("nothing to say: give at least one field")

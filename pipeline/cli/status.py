@@ -29,6 +29,7 @@ STAGES: Final[Mapping[str, tuple[str, tuple[Topic, ...]]]] = {
     "stitch": ("ledger", (topics.LINK,)),
     "archive": ("ledger", (topics.STITCHED,)),
     "deadline": ("ledger", (topics.LANDED, topics.ANNOTATION, topics.ARCHIVED)),
+    "keeping": ("ledger", (topics.ANNOTATION,)),
 }
 """Which worker carries a stage, and what it reads."""
 

@@ -2,7 +2,8 @@
 
 Rule 1: a revision's documents stand beside each other under ``recordings/<source>/<recording>/r<revision>/``; a later
 revision gets its own folder and nothing is overwritten.
-Rule 2: retain-until is computed from the recording, never from now, so a repeated archiving asks for the same lock.
+Rule 2: retain-until is computed from the recording and what was said of it (:mod:`pipeline.domain.keeping`), never from
+now, so a repeated archiving asks for the same lock or a longer one.
 Rule 3: the receipt is the last document written. Where it stands, the revision is archived, and whoever archives it again
 finds it and says the same again, byte for byte.
 """
@@ -16,7 +17,6 @@ from typing import Final, Literal
 from pipeline.domain.canonical import Json, canonical, digest, plain
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, about_recording, sha256
 from pipeline.domain.landing import ObjectRef
-from pipeline.domain.policy import Policy
 from pipeline.domain.stitch import DocumentName, RecordingStitched
 from pipeline.domain.time import WallMs, to_rfc3339
 
@@ -107,11 +107,6 @@ def remember(state: ArchiveState, stitched: RecordingStitched) -> ArchiveState:
 def record_key(source: SourceId, recording: RecordingId, revision: int, name: DocumentName) -> str:
     """Key in the records bucket of one document of one revision."""
     return f"recordings/{source}/{recording}/r{revision}/{name}"
-
-
-def retain_until(stitched: RecordingStitched, policy: Policy) -> WallMs:
-    """The least retain-until of everything of this recording: the provisional retention after its last receipt (article 12)."""
-    return WallMs(stitched.ended.last_received_at + policy.provisional_retention_s * 1000)
 
 
 def objects_digest(originals: Sequence[LockedObject], records: Sequence[LockedObject]) -> Sha256:

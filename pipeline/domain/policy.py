@@ -30,6 +30,15 @@ class Tolerance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionClass:
+    """How long a class of law-enforcement files is kept (article 12). ``hold``: for ever; the lock is renewed, and a legal
+    hold stands beside it."""
+
+    keep_s: int
+    hold: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Every switch, with the article it serves in the TOML beside it."""
 
@@ -41,6 +50,7 @@ class Policy:
     deadline_s: int
     at_risk_before_s: int
     provisional_retention_s: int
+    retention: Mapping[str, RetentionClass]
     checkpoint_s: int
     voice_explanation_kinds: tuple[SourceKind, ...]
     mandatory_fields: tuple[str, ...]

@@ -375,6 +375,11 @@ def check_published(bucket: str, key: str, name: str, data: bytes, keys: Collect
     return _item(about, "signature", faults, f"public key {name}")[0]
 
 
+def check_entry(bucket: str, key: str, digest: Sha256, found: Content) -> Item:
+    """An entry of a register, at *key*, against the *digest* its place is made of."""
+    return _item(f"{bucket}/{key}", "documents", _same(key, digest, found.sha256), "has the digest its place names")[0]
+
+
 # -- objects -------------------------------------------------------------------------------------------------------------
 
 

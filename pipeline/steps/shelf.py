@@ -19,6 +19,7 @@ from pipeline.domain.checkpoint import checkpoint_folder, checkpoint_of
 from pipeline.domain.continuity import RecordingEnded
 from pipeline.domain.errors import Malformed, ObjectMissing
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, label
+from pipeline.domain.keeping import entry_at
 from pipeline.domain.keys import published_id
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.probe import MediaFacts
@@ -49,12 +50,13 @@ class ReadableStore(Protocol):
 @dataclass(frozen=True, slots=True)
 class Shelf:
     """What was listed under *prefix*. ``recordings``: their revisions, ``checkpoints``: their keys, by source and
-    recording; ``keys``: ids of public keys by their place; ``extra``: keys of no document."""
+    recording; ``keys``: ids of public keys, ``entries``: digests of what registers say, by their place; ``extra``: keys of no document."""
 
     prefix: str
     recordings: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     checkpoints: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, Sha256] = field(default_factory=dict)
     extra: list[str] = field(default_factory=list)
 
 
@@ -70,6 +72,8 @@ def shelf_of(store: ReadableStore, bucket: str, source: str | None = None, recor
                 shelf.checkpoints.setdefault(owner[0], {}).setdefault(owner[1], []).append(listed.key)
             elif name := published_id(listed.key):
                 shelf.keys[listed.key] = name
+            elif entry := entry_at(listed.key):
+                shelf.entries[listed.key] = entry[2]
             elif not is_report_key(listed.key):
                 shelf.extra.append(listed.key)
         elif recording in (None, match[2]):

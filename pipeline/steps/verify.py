@@ -97,6 +97,11 @@ class Verification:
             data = self.store.read(self.records, key)
             self.on_read(len(data))
             yield verify.check_published(self.records, key, name, data, self.keys.keys())
+        for key, digest in shelf.entries.items():
+            data = self.store.read(self.records, key)
+            self.on_read(len(data))
+            found = Content(sha256=Sha256(hashlib.sha256(data).hexdigest()), size_bytes=len(data))
+            yield verify.check_entry(self.records, key, digest, found)
         yield verify.check_extra(
             f"{self.records}/{shelf.prefix}".rstrip("/"), [f"{self.records}/{key}" for key in shelf.extra]
         )

@@ -61,7 +61,7 @@ ACCOUNT_BYTES: Final = 4 << 20
 JUDGED: Final = _data(
     "segment.judged.v1", "continuity -> chain: a source's single ordered history", max_value_bytes=ACCOUNT_BYTES
 )
-ANNOTATION: Final = _data("annotation.made.v1", "people, connectors, timers -> continuity, deadline", days=60)
+ANNOTATION: Final = _data("annotation.made.v1", "people, connectors, timers -> continuity, deadline, keeping", days=60)
 LINK: Final = _data(
     "link.appended.v1",
     "chain -> stitch, checkpoint: the entries of each recording's hash chain",

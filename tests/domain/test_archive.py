@@ -18,13 +18,12 @@ from pipeline.domain.archive import (
     receipt_message,
     record_key,
     remember,
-    retain_until,
 )
 from pipeline.domain.canonical import plain
 from pipeline.domain.identity import RecordingId
 from pipeline.domain.stitch import RecordingStitched
 from pipeline.domain.time import WallMs
-from tests.builders import RECORDING, SOURCE, T0, policy, sha
+from tests.builders import RECORDING, SOURCE, T0, sha
 from tests.builders_archive import archived, ended, locked
 
 STITCHED = RecordingStitched(
@@ -43,10 +42,6 @@ STITCHED = RecordingStitched(
 
 def test_every_revision_has_a_folder_of_its_own() -> None:
     assert record_key(SOURCE, RECORDING, 2, "receipt.json") == f"recordings/{SOURCE}/{RECORDING}/r2/receipt.json"
-
-
-def test_retention_counts_from_the_recording_and_not_from_now() -> None:
-    assert retain_until(STITCHED, policy(provisional_retention_s=60)) == ended().last_received_at + 60_000
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from pipeline.domain.archive import RecordingArchived, objects_digest, receipt_d
 from pipeline.domain.canonical import canonical
 from pipeline.domain.errors import StoreUnavailable
 from pipeline.domain.identity import Sha256
+from pipeline.domain.keeping import entry_document, entry_key
 from pipeline.domain.keys import key_id, pem_of, published_key
 from pipeline.domain.selection import Part, Selection
 from pipeline.domain.time import WallMs
@@ -32,7 +33,7 @@ from pipeline.steps.shelf import ReadableStore
 from pipeline.steps.verify import Verification
 from pipeline.wire import codec, topics
 from tests.builders import SOURCE, T0, sha
-from tests.builders_archive import YEAR_MS, signer
+from tests.builders_archive import YEAR_MS, held_for, signer
 from tests.steps.archived import FIRST, OPEN, SECOND, THIRD, Archive, link_copy, put
 from tests.steps.tampering import Revision, fitted
 
@@ -144,6 +145,19 @@ def test_another_key_at_a_key_s_place_is_found(disc: Path, data: bytes) -> None:
     put(disc / PUBLISHED, data)
 
     assert faults(look(disc)) == [(PUBLISHED, "signature", PUBLISHED.removeprefix("records/"))]
+
+
+def test_an_entry_of_a_register_has_the_digest_its_place_names(disc: Path) -> None:
+    entry = held_for("court 7")
+    place = disc / "records" / entry_key(entry)
+    place.parent.mkdir(parents=True)
+    place.write_bytes(entry_document(entry))
+    good = look(disc)
+    place.write_bytes(entry_document(entry).replace(b"court 7", b"court 8"))
+
+    assert [item.result for item in good if item.about.endswith(place.name)] == ["pass"]
+    assert faults(good) == []
+    assert faults(look(disc)) == [(f"records/{entry_key(entry)}", "documents", entry_key(entry))]
 
 
 def test_a_published_key_that_nobody_outside_knows_is_told(disc: Path) -> None:
