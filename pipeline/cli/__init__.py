@@ -31,6 +31,7 @@ COMMANDS: Final = (
     "reconcile",
     "verify",
     "keys",
+    "hold",
     "doctor",
     "check",
 )

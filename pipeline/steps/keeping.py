@@ -29,9 +29,11 @@ from pipeline.domain.keeping import (
     entry_at,
     entry_document,
     entry_key,
+    is_held,
     register_folder,
 )
 from pipeline.domain.keys import published_key
+from pipeline.domain.landing import ObjectRef
 from pipeline.domain.policy import Policy
 from pipeline.domain.time import WallMs, from_rfc3339, to_rfc3339
 from pipeline.ports import Clock, ObjectStat, ObjectStore, StoreTrust
@@ -103,6 +105,43 @@ class Keeper:
         keys = [Place(self.records, published_key(name), "") for name in {one.key_id for one in receipts.values()}]
         changed = self._bring(places, demand) + self._bring(keys, demand._replace(hold=False))
         return demand, changed
+
+    def free(self, source: SourceId, recording: RecordingId) -> tuple[bool, int]:
+        """Take the legal hold off what no register demands it for any more; returns whether the recording is still held, and
+        off how many versions it was taken. An original that another held recording uses stays held.
+
+        Raises :class:`NotLocked` and what the store raises."""
+        demand, _ = self.settle(source, recording)
+        if demand.hold:
+            return True, 0
+        receipts = self.receipts(source, recording).values()
+        shared = self._held_by_others(source, recording, {item.object for one in receipts for item in one.originals})
+        places = [
+            place
+            for place in self.places(source, recording, receipts, every=True)
+            if (place.bucket, place.key) not in shared
+        ]
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="keeping") as pool:
+            return False, sum(pool.map(self._free_one, places))
+
+    def _held_by_others(
+        self, source: SourceId, recording: RecordingId, originals: set[ObjectRef]
+    ) -> set[tuple[str, str]]:
+        """Bucket and key of those of *originals* that other recordings under hold use."""
+        mine = {(ref.bucket, ref.key) for ref in originals}
+        found: set[tuple[str, str]] = set()
+        for other in self.registered():
+            if other != (source, recording) and is_held(self.register(*other), self.policy):
+                listed = (item.object for one in self.receipts(*other).values() for item in one.originals)
+                found |= mine & {(ref.bucket, ref.key) for ref in listed}
+        return found
+
+    def _free_one(self, place: Place) -> bool:
+        """Whether the version was held."""
+        if not self.store.stat(*place).legal_hold:
+            return False
+        self.store.set_hold(*place, False)
+        return True
 
     def receipts(self, source: SourceId, recording: RecordingId) -> dict[int, RecordingArchived]:
         """The receipts of the recording by revision; raises :class:`Malformed` for one that is none."""

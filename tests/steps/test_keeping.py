@@ -19,7 +19,7 @@ from pipeline.domain.time import WallMs
 from pipeline.ports import ObjectStat
 from pipeline.steps.keeping import AHEAD_MS, Keeper, KeepingStep
 from tests.builders import SOURCE, T0, metadata, policy
-from tests.builders_archive import DAY_MS, Trusting, classified_as, held_for
+from tests.builders_archive import DAY_MS, Trusting, classified_as, held_for, released_from
 from tests.steps.archived import FIRST, SECOND, THIRD, Archive, Noon
 
 TEN_YEARS_MS = policy().retention["10y"].keep_s * 1000
@@ -256,3 +256,71 @@ def test_what_is_demanded_is_what_the_register_says() -> None:
     assert changed == len(about(archive, FIRST)) + 1
     assert keeper(archive).settle(SOURCE, FIRST) == (demand, 0)
     assert list(keeper(archive).registered()) == [(SOURCE, FIRST)]
+
+
+def release(archive: Archive, held: Entry) -> tuple[bool, int]:
+    keeper(archive).add(released_from(held, recording_id=held.recording_id))
+    return keeper(archive).free(SOURCE, held.recording_id)
+
+
+def test_a_released_hold_is_taken_off_everything_and_the_locks_stay() -> None:
+    archive = Archive()
+    held = hold(archive)
+    before = {stat.key: stat.retain_until for stat in about(archive, FIRST)}
+
+    still_held, freed = release(archive, held)
+
+    stats = about(archive, FIRST)
+    assert (still_held, freed) == (False, len(before))
+    assert not any(stat.legal_hold for stat in stats)
+    assert before.items() <= {stat.key: stat.retain_until for stat in stats}.items()
+    assert keeper(archive).free(SOURCE, FIRST) == (False, 0)
+
+
+def test_of_two_holds_the_second_keeps_what_the_first_released() -> None:
+    archive = Archive()
+    first = hold(archive)
+    keeper(archive).add(held_for("court 8", recording_id=FIRST))
+
+    assert release(archive, first) == (True, 0)
+
+    assert {stat.legal_hold for stat in about(archive, FIRST)} == {True}
+
+
+def test_a_class_kept_for_ever_outlasts_the_release_of_every_order() -> None:
+    archive = Archive()
+    note(archive, filed("permanent"))
+    held = hold(archive)
+
+    assert release(archive, held) == (True, 0)
+
+    assert {stat.legal_hold for stat in about(archive, FIRST)} == {True}
+
+
+def test_an_original_two_recordings_share_is_freed_only_with_the_last_hold() -> None:
+    archive = Archive()
+    other = RecordingId("hall-1-z")
+    archive.archive([replace(link, recording_id=other) for link in archive.links[SECOND]])
+    holds = hold(archive, SECOND), hold(archive, other)
+    (original,) = keeper(archive).receipts(SOURCE, SECOND)[1].originals
+    place = original.object.bucket, original.object.key
+
+    release(archive, holds[0])
+    between = archive.store.stat(*place).legal_hold, {stat.legal_hold for stat in about(archive, SECOND)}
+    release(archive, holds[1])
+
+    assert between == (True, {True, False})
+    assert not archive.store.stat(*place).legal_hold
+
+
+def test_a_release_that_was_interrupted_is_finished_by_a_repeat() -> None:
+    archive = Archive()
+    held = hold(archive)
+    archive.store.faults = [Fault("hold", StoreUnavailable("away"))]
+    with pytest.raises(StoreUnavailable):
+        release(archive, held)
+
+    still_held, _ = keeper(archive).free(SOURCE, FIRST)
+
+    assert not still_held
+    assert not any(stat.legal_hold for stat in about(archive, FIRST))
