@@ -5,6 +5,7 @@ FOLDER holds the copied buckets. Take the public keys from somewhere else. Exit 
 
 import base64
 import hashlib
+import hmac
 import json
 import subprocess
 import sys
@@ -106,14 +107,20 @@ def check_revision(root, folder, keys, chains):
     lines = [json.loads(line) for line in (folder / "chain.jsonl").read_bytes().splitlines()]
     chains.setdefault(source, {}).setdefault(recording, {})[revision] = lines
     yield from check_chain(lines, recording)
-    manifest, records = (
-        json.loads((folder / "manifest.json").read_bytes()),
-        [json.loads(line["record"]) for line in lines],
-    )
+    records = [json.loads(line["record"]) for line in lines]
+    manifest = json.loads((folder / "manifest.json").read_bytes())
     account, genesis = manifest["account"], records[0]
     yield from same("manifest.json account", records[-1].get("account_sha256"), sha(jcs(account)))
     ends = [lines[0]["hash"], lines[-1]["hash"], len(lines)]
     yield from same("manifest.json chain", ends, [manifest["chain"][word] for word in ("genesis", "head", "links")])
+    stated = ("kind", "seq", "hash")
+    said = [([line[word] for word in stated], line["record"]) for line in lines if "annotation_id" in line["record"]]
+    repeated = [([one[word] for word in stated], jcs(one["record"]).decode()) for one in manifest["statements"]]
+    yield from same("manifest.json statements", said, repeated)
+    for one in manifest["statements"]:
+        shown = one["disclosed"] or {"salt": "", "metadata": None}
+        made = hmac.new(bytes.fromhex(shown["salt"]), jcs(shown["metadata"]), "sha256").hexdigest()
+        yield from same("manifest.json disclosed", one["record"].get("commitment", made), made)
     about = {"source_id": source, "recording_id": recording, "revision": revision, "unit": genesis["unit"]}
     about["source_kind"] = genesis["source_kind"]
     yield from same("manifest.json", about, {word: manifest[word] for word in about})

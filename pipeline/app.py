@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Final, NoReturn
 
@@ -24,6 +25,7 @@ from pipeline.adapters.kafka_topics import check_topics
 from pipeline.adapters.media_pool import MediaPool
 from pipeline.adapters.objects_s3 import S3Objects, open_client
 from pipeline.adapters.prometheus import Metrics
+from pipeline.adapters.salts import load_salt_key
 from pipeline.adapters.signing import open_signer
 from pipeline.adapters.worm_s3 import look_at_store
 from pipeline.agents import stages
@@ -73,7 +75,8 @@ def run_worker(which: str, settings: Settings) -> NoReturn:
     if which == "media":
         _media(runner, bench, metrics)
     else:
-        _ledger(runner, bench, metrics, log)
+        key = load_salt_key(settings.salt_key_file, settings.state)
+        _ledger(runner, replace(bench, salt_key=key), metrics, log)
     port = settings.worker_port or WORKER_PORTS[which]
     health = Health(
         app, runner, port=port, registry=metrics.registry, loop_lag=metrics.loop_lag, broker_lag=metrics.broker_lag

@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     signing_key: SecretStr = Field(
         SecretStr(""), description="The receipt key itself, PEM, for a site that keeps secrets in the environment."
     )
+    salt_key_file: Path | None = Field(
+        None,
+        description="Key of the salts that keep a case's fields from being guessed from the chain, 64 hex digits, the same for every ledger worker; created under the state folder when unset.",
+    )
     worker_port: int = Field(
         0, ge=0, le=65535, description="Port for /livez, /readyz, /metrics; 0: 19101 media, 19102 ledger."
     )

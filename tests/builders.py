@@ -23,6 +23,7 @@ T0 = from_rfc3339("2026-11-24T08:00:00.000Z")
 SOURCE = SourceId("hall-1")
 RECORDING = RecordingId("hall-1-20261124T080000Z")
 SEGMENT_MS = 10_000
+SALT_KEY = bytes(range(32))
 PTS0 = 126_000
 """1.4 s at 90 kHz, where ffmpeg's transport-stream muxer starts."""
 

@@ -19,7 +19,7 @@ from pipeline.domain.keeping import Entry, EntryKind, entry_digest
 from pipeline.domain.playlist import Placed
 from pipeline.domain.probe import MediaFacts, SegmentProbed
 from pipeline.domain.time import WallMs
-from tests.builders import PTS0, RECORDING, SEGMENT_MS, SOURCE, T0, facts, object_ref, sha, video
+from tests.builders import PTS0, RECORDING, SALT_KEY, SEGMENT_MS, SOURCE, T0, facts, object_ref, sha, video
 
 DAY_MS = 24 * 3600 * 1000
 YEAR_MS = 365 * DAY_MS
@@ -127,7 +127,7 @@ def chained(
     state, links = ChainState(), list[LinkAppended]()
     for position, item in enumerate(items, start=1):
         judged = Judged(source_id=SOURCE, recording_id=RECORDING, position=position, **item)
-        state, appended = step(state, judged)
+        state, appended = step(state, judged, SALT_KEY)
         links += appended
     return tuple(links)
 

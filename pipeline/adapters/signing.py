@@ -3,11 +3,9 @@ environment. A key is never replaced: another one is made beside it, and both go
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import mkstemp
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -20,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from pipeline.adapters.private_file import write_once
 from pipeline.domain.errors import Misconfigured
 from pipeline.domain.keys import key_id
 from pipeline.settings import Settings
@@ -107,7 +106,7 @@ def make_key(path: Path) -> Ed25519Signer:
         raise FileExistsError(f"a public key is there already ({beside})")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_once(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        write_once(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         beside.write_bytes(signer.public_pem)
     except FileExistsError:
         raise
@@ -143,17 +142,3 @@ def _private(pem: bytes, where: str) -> Ed25519PrivateKey:
             f"the receipt key is of another kind: expected Ed25519, found {type(key).__name__} ({where})"
         )
     return key
-
-
-def _write_once(path: Path, data: bytes) -> None:
-    """*data* at *path*, durable; raises ``FileExistsError`` if something is there."""
-    descriptor, name = mkstemp(prefix=path.name, suffix=".part", dir=path.parent)  # mode 600 from the first moment
-    part = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(part, path)
-    finally:
-        part.unlink()

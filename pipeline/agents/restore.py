@@ -86,7 +86,7 @@ class Standing:
     record: Record | None = None
 
 
-def pure_stages(settings: Settings, policy: Policy) -> dict[str, Stage[Any, Any]]:
+def pure_stages(settings: Settings, policy: Policy, salt_key: bytes) -> dict[str, Stage[Any, Any]]:
     """The ledger's stages without their I/O: those that do any only remember what they were given."""
 
     def hold(
@@ -101,7 +101,10 @@ def pure_stages(settings: Settings, policy: Policy) -> dict[str, Stage[Any, Any]
         return (state if is_repeat(state, received.event) else remember(state, received.event)), ()
 
     return ledger_stages(
-        Bench(settings=settings, policy=policy, observe=lambda _: None), hold, follow_link, note_archived
+        Bench(settings=settings, policy=policy, observe=lambda _: None, salt_key=salt_key),
+        hold,
+        follow_link,
+        note_archived,
     )
 
 

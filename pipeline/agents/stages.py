@@ -44,6 +44,8 @@ class Bench:
     settings: Settings
     policy: Policy
     observe: Observer
+    salt_key: bytes = b""
+    """For the chain stage; a worker without that stage has none."""
 
     def outputs(self, events: Sequence[Event]) -> tuple[Output, ...]:
         """Domain events as records for the broker."""
@@ -119,7 +121,7 @@ def ledger_stages(
         return continuity.step(state, received.event, policy)
 
     def link(state: Any, received: Received[Any]) -> Any:
-        return chain.step(state, received.event)
+        return chain.step(state, received.event, bench.salt_key)
 
     def track(state: Any, received: Received[Any]) -> Any:
         return deadline.step(state, received.event, policy)

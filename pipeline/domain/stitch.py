@@ -297,7 +297,13 @@ def _manifest(
         "originals": [_listed_original(item) for item in segments if not item.repeat],
         "segments": [_listed_segment(item) for item in segments],
         "statements": [
-            {"kind": link.kind, "seq": link.seq, "hash": link.hash, "record": json.loads(link.record)}
+            {
+                "kind": link.kind,
+                "seq": link.seq,
+                "hash": link.hash,
+                "record": json.loads(link.record),
+                "disclosed": plain(link.disclosed),
+            }
             for link in links
             if link.kind in ("explanation", "metadata")
         ],

@@ -200,7 +200,7 @@ _STEPS: Final = {
     3: "record",
     4: "hash",
     5: "link before",
-    6: "facts or account",
+    6: "facts, account or metadata",
     7: "totals",
     8: "end of chain",
 }
@@ -223,7 +223,7 @@ def _manifest(revision: Revision) -> Iterator[Fault]:
     segments = [(link, record) for link, record in zip(links, records, strict=True) if link.kind in ("segment", "late")]
     closes = [{"seq": link.seq, "hash": link.hash} for link in links if link.kind == "close"]
     said = [
-        {"kind": link.kind, "seq": link.seq, "hash": link.hash, "record": record}
+        {"kind": link.kind, "seq": link.seq, "hash": link.hash, "record": record, "disclosed": plain(link.disclosed)}
         for link, record in zip(links, records, strict=True)
         if link.kind in ("explanation", "metadata")
     ]

@@ -8,18 +8,15 @@ nobody shall go on from it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from pipeline.domain.archive import RecordingArchived
 from pipeline.domain.chain import ChainFault
 from pipeline.domain.checkpoint import Assembled, Checkpoint, assemble
-from pipeline.domain.continuity import RecordingEnded
 from pipeline.domain.errors import Malformed
 from pipeline.domain.identity import RecordingId, SourceId
 from pipeline.steps.checkpoint import read_checkpoint
-from pipeline.steps.shelf import Folder, ReadableStore, shelf_of
-from pipeline.wire import codec
+from pipeline.steps.shelf import Beside, Folder, ReadableStore, shelf_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,20 +50,17 @@ def _recording(
     revisions: Sequence[int],
     keys: Sequence[str],
 ) -> Recalled:
-    accounts: dict[int, RecordingEnded] = {}
+    beside = Beside()
     receipts: list[RecordingArchived] = []
     newest: Folder | None = None
     for number in revisions:
         folder = Folder(store, records, f"recordings/{source}/{recording}/r{number}", lambda _size_bytes: None)
         receipt = folder.receipt()
-        manifest = folder.document("manifest.json", receipt)
-        if manifest is not None:
-            with suppress(Malformed):  # without its account the close's link has a fault
-                accounts[number] = codec.load_state(RecordingEnded, manifest.get("account"))
+        beside.add(number, folder.document("manifest.json", receipt))
         if receipt is not None:
             receipts.append(receipt)
             newest = folder
-    archived = newest.links(source, recording, accounts, receipts[-1]) if newest else ()
+    archived = newest.links(source, recording, beside, receipts[-1]) if newest else ()
     found: list[Checkpoint] = []
     faults: list[ChainFault] = []
     for key in keys:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final, Protocol
 
@@ -16,6 +16,7 @@ from pipeline.domain.archive import RecordingArchived
 from pipeline.domain.canonical import canonical
 from pipeline.domain.chain import LinkAppended, LinkKind
 from pipeline.domain.checkpoint import checkpoint_folder, checkpoint_of
+from pipeline.domain.commitment import Disclosed
 from pipeline.domain.continuity import RecordingEnded
 from pipeline.domain.errors import Malformed, ObjectMissing
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, label
@@ -97,6 +98,27 @@ class _Line:
     facts: MediaFacts | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a recording's manifests hold of its links and no line does: ``accounts`` of the closes, by their order, and
+    what is ``disclosed`` of metadata, by number."""
+
+    accounts: dict[int, RecordingEnded] = field(default_factory=dict)
+    disclosed: dict[int, Disclosed] = field(default_factory=dict)
+
+    def add(self, number: int, manifest: Mapping[str, Any] | None) -> None:
+        """Take note of revision *number*'s manifest. What cannot be read is left out: the chain's check misses it, and the
+        manifest's compares it as it stands."""
+        if manifest is None:
+            return
+        with suppress(Malformed):
+            self.accounts[number] = codec.load_state(RecordingEnded, manifest.get("account"))
+        with suppress(Malformed, AttributeError, KeyError, TypeError, ValueError):
+            for said in manifest["statements"]:
+                if said["disclosed"] is not None:
+                    self.disclosed[int(said["seq"])] = codec.load_state(Disclosed, said["disclosed"])
+
+
 class Folder:
     """The documents of one folder as far as they can be read; why not is in ``unreadable``."""
 
@@ -136,10 +158,10 @@ class Folder:
         self,
         source: SourceId,
         recording: RecordingId,
-        accounts: Mapping[int, RecordingEnded],
+        beside: Beside,
         receipt: RecordingArchived | None,
     ) -> tuple[LinkAppended, ...]:
-        """The lines of ``chain.jsonl`` as links; *accounts* go with the closes, by their order."""
+        """The lines of ``chain.jsonl`` as links, with what manifests hold *beside* them."""
         lines = (self.bytes_of("chain.jsonl", receipt) or b"").split(b"\n")
         if lines.pop() != b"":
             self._fault("chain.jsonl", "a last line that ends", "one cut off or without its end")
@@ -161,7 +183,8 @@ class Folder:
                     record=line.record,
                     hash=line.hash,
                     facts=line.facts,
-                    ended=accounts.get(closes) if line.kind == "close" else None,
+                    ended=beside.accounts.get(closes) if line.kind == "close" else None,
+                    disclosed=beside.disclosed.get(line.seq) if line.kind == "metadata" else None,
                 )
             except (Malformed, ValueError, RecursionError) as exc:
                 self._fault("chain.jsonl", "a link", str(exc), f"line {number}")

@@ -12,7 +12,6 @@ import base64
 import hashlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -20,7 +19,6 @@ from pipeline.domain import verify
 from pipeline.domain.archive import LockedObject, RecordingArchived
 from pipeline.domain.chain import LinkAppended
 from pipeline.domain.checkpoint import Assembled, Checkpoint, assemble
-from pipeline.domain.continuity import RecordingEnded
 from pipeline.domain.errors import Malformed, ObjectMissing
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
 from pipeline.domain.keys import public_of, published_key
@@ -28,8 +26,7 @@ from pipeline.domain.landing import ObjectRef
 from pipeline.domain.selection import Selection
 from pipeline.domain.verify import Content, Fault, Item, Lock, Past, Revision, Seen
 from pipeline.steps.checkpoint import read_checkpoint
-from pipeline.steps.shelf import Folder, ReadableStore, shelf_of
-from pipeline.wire import codec
+from pipeline.steps.shelf import Beside, Folder, ReadableStore, shelf_of
 
 READ_AT_ONCE: Final = 2
 """Originals read at the same time: one is hashed while the next one comes."""
@@ -156,7 +153,7 @@ class Verification:
     def _past(self, source: str, name: str, numbers: Sequence[int]) -> Past | None:
         """What a recording's newest chain says about the others, nothing else of it being looked at."""
         read = self._read(source, name, numbers[-1])
-        links = read.links(SourceId(source), RecordingId(name), {}, read.receipt())
+        links = read.links(SourceId(source), RecordingId(name), Beside(), read.receipt())
         return verify.past(RecordingId(name), links)
 
     def _read(self, source: str, name: str, number: int) -> Folder:
@@ -184,10 +181,10 @@ class Verification:
     ) -> Generator[Item, None, Revision]:
         """One recording's items, its revisions in order; the value is the newest."""
         known: dict[ObjectRef, Content | None] = {}
-        accounts: dict[int, RecordingEnded] = {}
+        beside = Beside()
         revisions: list[Revision] = []
         for number in numbers:
-            revision = self._revision(SourceId(source), RecordingId(name), number, accounts)
+            revision = self._revision(SourceId(source), RecordingId(name), number, beside)
             revisions.append(revision)
             yield from verify.check_revision(revision)
             if self.rebuilt_by is not None:
@@ -276,18 +273,14 @@ class Verification:
             over = "a delete marker"
         return Lock(mode=named.lock_mode, retain_until=named.retain_until, over=over)
 
-    def _revision(
-        self, source: SourceId, recording: RecordingId, number: int, accounts: dict[int, RecordingEnded]
-    ) -> Revision:
-        """Read one folder. *accounts*: of the closes of this recording so far; this revision's is added."""
+    def _revision(self, source: SourceId, recording: RecordingId, number: int, beside: Beside) -> Revision:
+        """Read one folder. *beside*: what this recording's manifests held so far; this revision's is added."""
         read = self._read(source, recording, number)
         receipt = read.receipt()
         manifest = read.document("manifest.json", receipt)
         timeline = read.document("timeline.json", receipt)
-        if manifest is not None:
-            with suppress(Malformed):  # the account's digest is compared as it stands, whatever it holds
-                accounts[number] = codec.load_state(RecordingEnded, manifest.get("account"))
-        links = read.links(source, recording, accounts, receipt)
+        beside.add(number, manifest)
+        links = read.links(source, recording, beside, receipt)
         read.bytes_of("playlist.m3u8", receipt)
         return Revision(
             source_id=source,

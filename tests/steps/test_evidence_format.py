@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+import hmac
 import json
 import re
 import shutil
@@ -103,6 +105,34 @@ def test_the_key_s_id_is_computed_as_the_page_says(copied: Path) -> None:
     assert done.stdout.strip() == signer().key_id
 
 
+def vector(name: str) -> str:
+    found = re.search(rf"^\| {name} \| `(.*)` \|$", (DOCS / "evidence-format.md").read_text("utf-8"), re.MULTILINE)
+    assert found is not None
+    return found.group(1)
+
+
+@pytest.mark.parametrize(("what", "prefix"), [("genesis", b"avchain/genesis/v1\0"), ("link", b"avchain/segment/v1\0")])
+def test_the_page_s_vectors_of_hashes_are_exact(what: str, prefix: bytes) -> None:
+    record = vector(f"{what}, record")
+
+    assert canonical(json.loads(record)).decode() == record
+    assert hashlib.sha256(prefix + record.encode()).hexdigest() == vector(f"{what}, hash")
+
+
+def test_the_page_s_vector_of_a_commitment_is_exact() -> None:
+    metadata, salt = vector("metadata"), vector("salt")
+
+    assert canonical(json.loads(metadata)).decode() == metadata
+    assert hmac.digest(bytes.fromhex(salt), metadata.encode(), "sha256").hex() == vector("commitment")
+
+
+def test_the_chain_names_no_party_and_the_manifest_does(copied: Path) -> None:
+    party = "某公司".encode()
+
+    assert party not in (copied / REVISION / "chain.jsonl").read_bytes()
+    assert party in (copied / REVISION / "manifest.json").read_bytes()
+
+
 def _text(name: str, old: str, new: str) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         path = folder / REVISION / name
@@ -143,6 +173,8 @@ def _missing_original(folder: Path) -> None:
         (_line(lambda lines: lines[:-1]), "last line: expected close"),
         (_text("manifest.json", '"verdict":"interrupted"', '"verdict":"continuous"'), "account"),
         (_text("manifest.json", '"software":"unbroken', '"software":"other'), "manifest.json: expected"),
+        (_text("manifest.json", "某公司", "某某公司"), "disclosed: expected"),
+        (_text("manifest.json", '"made_by":"officer-1"', '"made_by":"officer-2"'), "statements: expected"),
         (_text("timeline.json", '"state":"explained"', '"state":"unexplained"'), "timeline.json: expected"),
         (_text("playlist.m3u8", "#EXT-X-GAP", "#EXT-X-GAB"), "playlist.m3u8: expected"),
         (_text("receipt.json", '"lock_mode":"COMPLIANCE"', '"lock_mode":"GOVERNANCE"'), "lock of"),
@@ -213,4 +245,4 @@ def test_the_little_verifier_is_little_and_needs_nothing() -> None:
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
     assert imported <= sys.stdlib_module_names
-    assert len((DOCS / "little_verifier.py").read_text("utf-8").splitlines()) < 180
+    assert len((DOCS / "little_verifier.py").read_text("utf-8").splitlines()) < 200

@@ -21,6 +21,7 @@ from tests.steps.tampering import Files, Named, Tampering, all_of
 SEED: Final = 20261124
 KEYS = {signer().key_id: signer().public}
 LITTLE: Final = Path(__file__).resolve().parents[2] / "docs" / "little_verifier.py"
+PAGE: Final = LITTLE.with_name("verify.md")
 
 
 class Copy:
@@ -103,7 +104,7 @@ def test_an_archive_left_alone_passes_both(copy: Copy, little: Any) -> None:
 
 
 def test_a_thousand_tamperings_are_found_and_named_by_both(copy: Copy, little: Any) -> None:
-    kinds, missed = Counter[str](), list[str]()
+    kinds, missed, by_little = Counter[str](), list[str](), 0
 
     for kind, made in all_of(copy.good, Random(SEED)):
         assert made.named
@@ -113,6 +114,7 @@ def test_a_thousand_tamperings_are_found_and_named_by_both(copy: Copy, little: A
         items = ours(copy)
         missed += [f"{kind}: {named}" for named in made.named if not is_told(named, made, items)]
         covered = [named for named in made.named if made.little and named.checks != ("checkpoints",)]
+        by_little += bool(covered)
         if covered:
             lines = list(little.check(copy.folder, {signer().key_id: copy.key}))
             missed += [f"{kind}: {named} (little)" for named in covered if not is_told_by_little(named, lines)]
@@ -120,3 +122,9 @@ def test_a_thousand_tamperings_are_found_and_named_by_both(copy: Copy, little: A
     assert missed == []
     assert kinds.total() >= 1000
     assert min(kinds.values()) >= 3
+    told = (
+        f"{kinds.total():,} ways",
+        f"failed {kinds.total() - kinds['foreign']:,} times",
+        f"found the {by_little:,} that",
+    )
+    assert [words for words in told if words not in PAGE.read_text("utf-8")] == []
