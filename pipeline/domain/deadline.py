@@ -316,7 +316,7 @@ def _missing(tracked: Tracked, when: WallMs, policy: Policy) -> tuple[str, ...]:
 
 
 def _fields(tracked: Tracked, policy: Policy) -> tuple[str, ...]:
-    return () if tracked.source_kind in policy.standing_description_kinds else policy.mandatory_fields
+    return () if tracked.source_kind in policy.standing_description_kinds else policy.mandatory_of(tracked.unit)
 
 
 def _seen(tracked: Tracked) -> WallMs | None:
