@@ -169,6 +169,24 @@ EXPECTED: Final = Metric(
     labels=("unit", "source_kind"),
     help="Recordings that are expected and of which nothing has arrived; they are among those not archived.",
 )
+CAMERAS_ON_DUTY: Final = Metric(
+    name="cameras_on_duty",
+    kind="gauge",
+    labels=("unit", "source_kind"),
+    help="Cameras that have to record now by their schedules, planned pauses left out.",
+)
+CAMERAS_SILENT: Final = Metric(
+    name="cameras_silent",
+    kind="gauge",
+    labels=("unit", "source_kind"),
+    help="Cameras that had to record and are not known to have, for longer than their schedules allow (article 8).",
+)
+SILENT_SECONDS: Final = Metric(
+    name="cameras_silent_seconds",
+    kind="gauge",
+    labels=("unit", "source_kind"),
+    help="How long the cameras that are silent now have been, time on duty alone, added up; grows while they are.",
+)
 TRACKER_READY: Final = Metric(
     name="deadline_tracker_ready",
     kind="gauge",
@@ -226,6 +244,9 @@ CATALOGUE: Final = (
     UNARCHIVED,
     UNARCHIVED_OLDEST_END,
     EXPECTED,
+    CAMERAS_ON_DUTY,
+    CAMERAS_SILENT,
+    SILENT_SECONDS,
     TRACKER_READY,
     LAST_SWEEP,
     WORM_SUCCESS,

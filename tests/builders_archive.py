@@ -18,6 +18,7 @@ from pipeline.domain.identity import Sha256
 from pipeline.domain.keeping import Entry, EntryKind, entry_digest
 from pipeline.domain.playlist import Placed
 from pipeline.domain.probe import MediaFacts, SegmentProbed
+from pipeline.domain.stitch import RecordingStitched
 from pipeline.domain.time import WallMs
 from tests.builders import PTS0, RECORDING, SALT_KEY, SEGMENT_MS, SOURCE, T0, facts, object_ref, sha, video
 
@@ -42,7 +43,8 @@ def locked(name: str = "segment") -> LockedObject:
 
 
 def archived(originals: int = 1, **changes: Any) -> RecordingArchived:
-    """The receipt of the default recording's first revision, an hour after T0."""
+    """The receipt of the default recording's first revision, an hour after T0: of the first so many files of it."""
+    recording = changes.get("recording_id", RECORDING)
     made = RecordingArchived(
         source_id=SOURCE,
         source_kind="cctv",
@@ -51,13 +53,30 @@ def archived(originals: int = 1, **changes: Any) -> RecordingArchived:
         revision=1,
         close_hash=sha("close"),
         archived_at=WallMs(T0 + 3600_000),
-        originals=tuple(locked(f"original {number}") for number in range(originals)),
+        originals=tuple(locked(f"{recording}/{number}") for number in range(originals)),
         records=(),
         objects_sha256=sha("objects"),
         key_id="00" * 8,
         signature="",
         ended_at=WallMs(T0 + 60_000),
         first_received_at=WallMs(T0 + 10_500),
+    )
+    return replace(made, **changes)
+
+
+def stitched(**changes: Any) -> RecordingStitched:
+    """The default recording's first revision, its documents made."""
+    made = RecordingStitched(
+        source_id=SOURCE,
+        source_kind="cctv",
+        unit="service-hall",
+        recording_id=RECORDING,
+        revision=1,
+        close_hash=sha("close"),
+        close_seq=3,
+        documents=(),
+        originals=(object_ref(f"{RECORDING}/0"),),
+        ended=ended(),
     )
     return replace(made, **changes)
 

@@ -20,12 +20,13 @@ from pipeline import metrics as names
 from pipeline.domain import errors
 from pipeline.domain.archive import RecordingArchived, is_prompt
 from pipeline.domain.continuity import GapState, Judged, RecordingEnded
-from pipeline.domain.deadline import Cause, DeadlineChanged
+from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.findings import FindingKind
 from pipeline.domain.identity import RecordingId, SourceKind
 from pipeline.domain.outlook import AGE_BANDS, UnitDeadlines
 from pipeline.domain.quarantine import Place
 from pipeline.domain.time import WallMs
+from pipeline.domain.tracked import Cause
 from pipeline.domain.worm import WormReport
 from pipeline.metrics import Metric
 from pipeline.wire.topics import STATEFUL_STAGES
@@ -204,6 +205,9 @@ class Metrics:
         for number, band in enumerate(AGE_BANDS):
             self.set(names.UNARCHIVED, sum(item.unarchived[number] for item in items), unit, kind, band)
         self.set(names.EXPECTED, sum(item.expected for item in items), unit, kind)
+        self.set(names.CAMERAS_ON_DUTY, sum(item.on_duty for item in items), unit, kind)
+        self.set(names.CAMERAS_SILENT, sum(item.silent for item in items), unit, kind)
+        self.set(names.SILENT_SECONDS, sum(item.silent_ms for item in items) / 1000, unit, kind)
         self.set(names.UNARCHIVED_OLDEST_END, _earliest(item.oldest_end for item in items), unit, kind)
         self.set(names.DEADLINE_NEXT, _earliest(item.next_at for item in items), unit, kind)
 

@@ -17,7 +17,7 @@ from pipeline.domain.archive import ArchiveState
 from pipeline.domain.chain import ChainState
 from pipeline.domain.checkpoint import CheckpointState
 from pipeline.domain.continuity import SourceState
-from pipeline.domain.deadline import SourceDeadlines
+from pipeline.domain.docket import SourceDeadlines
 from pipeline.domain.identity import SourceId
 from pipeline.domain.landing import SegmentLanded
 from pipeline.domain.policy import Policy
@@ -149,7 +149,7 @@ def ledger_stages(
         bench.stage("archive", (topics.STITCHED,), archive, lambda _key: ArchiveState(), ArchiveState),
         bench.stage(
             "deadline",
-            (topics.LANDED, topics.ANNOTATION, topics.ARCHIVED),
+            (topics.LANDED, topics.ANNOTATION, topics.STITCHED, topics.ARCHIVED),
             track,
             lambda key: SourceDeadlines(source_id=SourceId(key)),
             SourceDeadlines,

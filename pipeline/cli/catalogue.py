@@ -20,7 +20,7 @@ from pipeline.domain import continuity
 from pipeline.domain.archive import LockedObject, RecordingArchived
 from pipeline.domain.chain import ChainState
 from pipeline.domain.continuity import RecordingEnded, SourceState
-from pipeline.domain.deadline import DeadlineChanged
+from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.identity import RecordingId
 from pipeline.domain.time import WallMs
 from pipeline.policy import load_policy

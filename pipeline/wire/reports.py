@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pipeline.domain.archive import LockedObject, LockMode, RecordingArchived
 from pipeline.domain.canonical import plain
 from pipeline.domain.continuity import RecordingEnded
-from pipeline.domain.deadline import DeadlineChanged
+from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.identity import RecordingId
 from pipeline.domain.time import to_rfc3339
 

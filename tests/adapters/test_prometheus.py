@@ -16,12 +16,13 @@ from pipeline.agents.lane import reason_of
 from pipeline.agents.stage import Meter
 from pipeline.domain import errors
 from pipeline.domain.continuity import Judged, JudgedSegment
-from pipeline.domain.deadline import Cause, DeadlineChanged, DeadlineState
+from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.findings import Finding, FindingKind
 from pipeline.domain.identity import RecordingId, SourceKind
 from pipeline.domain.outlook import AGE_BANDS, UnitDeadlines
 from pipeline.domain.quarantine import Place
 from pipeline.domain.time import WallMs
+from pipeline.domain.tracked import Cause, DeadlineState
 from pipeline.domain.worm import Tried, WormReport
 from tests.builders import RECORDING, SOURCE, T0, probed
 from tests.builders_archive import archived, ended, gap
@@ -213,6 +214,19 @@ def test_what_is_not_archived_is_counted_by_age_with_the_end_of_the_oldest() -> 
     assert (
         value(metrics, "unarchived_oldest_end_timestamp_seconds", unit="hall", source_kind="cctv") == (T0 - 500) / 1000
     )
+
+
+def test_silent_cameras_are_counted_with_the_time_they_miss() -> None:
+    metrics = Metrics()
+    hall = UnitDeadlines(unit="hall", source_kind="cctv", on_duty=3, silent=2, silent_ms=90_500)
+
+    metrics.deadlines([hall], T0, ready=True)
+
+    found = [
+        value(metrics, name, unit="hall", source_kind="cctv")
+        for name in ("cameras_on_duty", "cameras_silent", "cameras_silent_seconds")
+    ]
+    assert found == [3, 2, 90.5]
 
 
 def test_recovery_never_shows_as_nothing_open() -> None:

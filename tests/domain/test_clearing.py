@@ -13,7 +13,7 @@ from pipeline.domain.verify import Lock
 from tests.builders import RECORDING, SOURCE, T0, sha
 from tests.builders_archive import YEAR_MS, archived, locked
 
-LISTED = locked("original 0")
+LISTED = locked(f"{RECORDING}/0")
 UNTIL = T0 + YEAR_MS
 FILE = Original(
     source_id=SOURCE, recording_id=RECORDING, sha256=LISTED.object.sha256, size_bytes=LISTED.object.size_bytes

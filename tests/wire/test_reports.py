@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipeline.domain.deadline import DeadlineChanged
+from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.time import WallMs
 from pipeline.wire.reports import Chained, Reported, gap_reports, recording_report, weakest_mode
 from tests.builders_archive import archived, ended, gap, locked
