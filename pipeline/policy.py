@@ -26,6 +26,7 @@ class _Deadline(msgspec.Struct, forbid_unknown_fields=True):
     deadline_s: int
     at_risk_before_s: int
     mandatory_fields: tuple[str, ...]
+    unit_mandatory_fields: dict[str, tuple[str, ...]]
     standing_description_kinds: tuple[SourceKind, ...]
 
 
@@ -36,6 +37,8 @@ class _Archive(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Explanation(msgspec.Struct, forbid_unknown_fields=True):
     voice_kinds: tuple[SourceKind, ...]
+    voice_within_s: int
+    uninterrupted_matters: tuple[str, ...]
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -61,6 +64,7 @@ def load_policy(path: Path | None = None) -> Policy:
         raw.recording,
         raw.deadline,
         raw.archive,
+        raw.explanation,
         *raw.tolerance.values(),
         *raw.retention.values(),
     )
@@ -82,7 +86,10 @@ def load_policy(path: Path | None = None) -> Policy:
         retention=raw.retention,
         checkpoint_s=raw.archive.checkpoint_s,
         voice_explanation_kinds=raw.explanation.voice_kinds,
+        voice_within_s=raw.explanation.voice_within_s,
+        uninterrupted_matters=raw.explanation.uninterrupted_matters,
         mandatory_fields=raw.deadline.mandatory_fields,
+        unit_mandatory_fields=raw.deadline.unit_mandatory_fields,
         standing_description_kinds=raw.deadline.standing_description_kinds,
         remembered_closed_recordings=raw.recording.remembered_closed_recordings,
     )

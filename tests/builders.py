@@ -54,7 +54,10 @@ def policy(**changes: Any) -> Policy:
         },
         checkpoint_s=300,
         voice_explanation_kinds=("body_camera", "voice_recorder", "camcorder"),
+        voice_within_s=120,
+        uninterrupted_matters=(),
         mandatory_fields=("case_name", "party_name", "recorded_date"),
+        unit_mandatory_fields={},
         standing_description_kinds=("cctv",),
         remembered_closed_recordings=48,
     )

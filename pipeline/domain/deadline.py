@@ -234,7 +234,7 @@ def _further_file(
             recording_id=name,
             state="tracked",
             kept_at=done.at,
-            described=dict.fromkeys(policy.mandatory_fields, done.completed_at),
+            described=dict.fromkeys(policy.mandatory_of(done.unit), done.completed_at),
             originals=done.originals,
             covered=done.covered,
             ended_at=landed.received_at,

@@ -53,9 +53,17 @@ class Policy:
     retention: Mapping[str, RetentionClass]
     checkpoint_s: int
     voice_explanation_kinds: tuple[SourceKind, ...]
+    voice_within_s: int
+    uninterrupted_matters: tuple[str, ...]
     mandatory_fields: tuple[str, ...]
+    unit_mandatory_fields: Mapping[str, tuple[str, ...]]
     standing_description_kinds: tuple[SourceKind, ...]
     remembered_closed_recordings: int
+
+    def mandatory_of(self, unit: str | None) -> tuple[str, ...]:
+        """The fields *unit* must fill in before a recording is complete: everybody's (article 9), then its own."""
+        own = () if unit is None else self.unit_mandatory_fields.get(unit, ())
+        return tuple(dict.fromkeys((*self.mandatory_fields, *own)))
 
     def tolerating(self, kind: SourceKind, ms: int) -> Policy:
         """This policy with *ms* for holes in and between the files of *kind*, as far as the evidence resolves that, and a

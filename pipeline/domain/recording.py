@@ -1,9 +1,9 @@
 """Recording: what is remembered of one recording while its segments come, and its account at the end.
 
 :func:`admit` takes one segment in, :func:`tell` says what the recording is as it stands. Byte-identical files count once
-on the timeline: the first to arrive is placed, the others are notes. A gap is explained by the first explanation said
-that covers it, and is spoken after the restart where the policy asks for a voice, or by a schedule window that covers it.
-Explained or not, the recording was interrupted.
+on the timeline: the first to arrive is placed, the others are notes. A gap is explained by the last explanation said
+that covers it, and is spoken soon after the restart where the policy asks for a voice, or by a schedule window that covers
+it. Explained or not, the recording was interrupted.
 
 The verdict is the worst of: all files unreadable, an interruption, a degradation, something not testable; else continuous.
 """
@@ -324,7 +324,8 @@ def tell(
 
 
 def gaps_of(recording: Recording, told: Account, windows: Sequence[Said], policy: Policy) -> tuple[Gap, ...]:
-    """The gaps with who explains them: the first explanation said that covers one, else the first schedule window."""
+    """The gaps with who explains them: the last explanation said that covers one (a correction counts), else the first
+    schedule window."""
     assert recording.kind is not None
     voice = recording.kind in policy.voice_explanation_kinds
     slack_ms = policy.tolerance[recording.kind].wall_clock_ms
@@ -334,10 +335,10 @@ def gaps_of(recording: Recording, told: Account, windows: Sequence[Said], policy
         spoken = [
             said
             for said in recording.said
-            if _covers(said, gap, error_ms) and (not voice or _spoken(said, gap, error_ms))
+            if _covers(said, gap, error_ms) and (not voice or _spoken(said, gap, error_ms, policy))
         ]
         planned = [said for said in windows if _covers(said, gap, error_ms)]
-        by = next(iter([*spoken, *sorted(planned, key=first_said)]), None)
+        by = next(iter([*reversed(spoken), *sorted(planned, key=first_said)]), None)
         if by is None:
             found.append(replace(gap, state="unexplained"))
         else:
@@ -356,11 +357,12 @@ def _covers(said: Said, gap: Gap, error_ms: int) -> bool:
     return said.start <= gap.start + error_ms and gap.end - error_ms <= said.end
 
 
-def _spoken(said: Said, gap: Gap, error_ms: int) -> bool:
-    """Whether the reason is spoken after the restart (article 8)."""
+def _spoken(said: Said, gap: Gap, error_ms: int, policy: Policy) -> bool:
+    """Whether the reason is spoken after the restart (article 8), as soon as the policy asks."""
     if said.voice_start is None or said.voice_end is None:
         return False
-    return gap.end - error_ms <= said.voice_start < said.voice_end
+    latest = gap.end + policy.voice_within_s * 1000 + error_ms
+    return gap.end - error_ms <= said.voice_start < said.voice_end and said.voice_start <= latest
 
 
 def _lasting(recording: Recording, told: Account) -> list[Finding]:
@@ -422,7 +424,7 @@ def _not_testable(recording: Recording) -> Finding:
 
 
 def first_said(said: Said) -> tuple[int, str]:
-    """Order of statements: who said it first counts."""
+    """The order in which statements were made."""
     return said.made_at, said.annotation_id
 
 

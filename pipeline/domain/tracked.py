@@ -183,7 +183,7 @@ def _clock_is_wrong(tracked: Tracked, policy: Policy) -> bool:
 
 
 def _fields(tracked: Tracked, policy: Policy) -> tuple[str, ...]:
-    return () if tracked.source_kind in policy.standing_description_kinds else policy.mandatory_fields
+    return () if tracked.source_kind in policy.standing_description_kinds else policy.mandatory_of(tracked.unit)
 
 
 def _latest(instants: list[WallMs | None]) -> WallMs | None:
