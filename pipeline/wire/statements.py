@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.errors import Malformed
@@ -13,7 +13,7 @@ from pipeline.domain.policy import Policy
 from pipeline.domain.statement import Objection, objections, refused
 from pipeline.domain.time import WallMs
 from pipeline.wire import topics
-from pipeline.wire.codec import decode
+from pipeline.wire.codec import decode, load_state
 
 _PLACE: Final = re.compile(r"annotation\.made\.v1 at \$\.?(?P<place>[^:]*): (?P<what>.*)", flags=re.DOTALL)
 
@@ -39,3 +39,15 @@ def take(raw: Mapping[str, object], now: WallMs, policy: Policy) -> Taken:
         place, what = (match["place"], match["what"]) if match else ("", str(exc))
         return Taken(None, (*found, Objection(place or "statement", "shape", what)))
     return Taken(annotation, found)
+
+
+def archived(manifest: Mapping[str, Any]) -> Iterator[Annotation]:
+    """The statements about a recording as its manifest keeps them, in the order of its chain."""
+    for listed in manifest["statements"]:
+        record, kind = listed["record"], listed["kind"]
+        told = {name: record[name] for name in ("annotation_id", "made_at", "made_by")}
+        told |= {"kind": kind, "source_id": manifest["source_id"], "recording_id": manifest["recording_id"]}
+        if kind == "explanation":
+            yield load_state(Annotation, {**told, "explanation": record["explanation"]})
+        elif listed["disclosed"] is not None:
+            yield load_state(Annotation, {**told, "metadata": listed["disclosed"]["metadata"]})

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.domain.stitch import documents
 from pipeline.wire.codec import encode
-from pipeline.wire.statements import take
-from tests.builders import T0, explanation, metadata, policy
+from pipeline.wire.statements import archived, take
+from tests.builders import T0, explanation, metadata, policy, probed
+from tests.builders_archive import chained, ended
 
 POLICY = policy()
 
@@ -48,3 +50,11 @@ def test_what_the_schema_refuses_is_named_by_its_place(changes: dict[str, Any], 
 
 def test_a_lone_surrogate_is_refused_and_does_not_raise() -> None:
     assert take(_raw(made_by="\ud800"), T0, POLICY).annotation is None
+
+
+def test_what_was_said_is_read_back_from_the_manifest_as_it_was_said() -> None:
+    said = (explanation(10_000, 20_000), metadata(), metadata("case-2", made_by="Wu"))
+    links = chained([probed(0), probed(2)], ended(), said=said)
+    manifest = json.loads(dict(documents(links, "unbroken"))["manifest.json"])
+
+    assert tuple(archived(manifest)) == said
