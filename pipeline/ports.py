@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from pipeline.domain.archive import LockMode
+from pipeline.domain.derivative import Copied
 from pipeline.domain.identity import Sha256
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.policy import Tolerance
@@ -79,11 +80,6 @@ class ObjectStore(Protocol):
         """Make the COMPLIANCE lock last until at least *until*; never shortens. Raises ``NotLocked`` if it does not hold."""
         ...
 
-    def set_hold(self, bucket: str, key: str, version_id: str, on: bool) -> ObjectStat:
-        """Put one version under legal hold, or take the hold off; its retention stays as it is. Idempotent. Returns what the
-        store reports afterwards; raises ``NotLocked`` if that is not what was asked."""
-        ...
-
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectStat]:
         """Newest versions under *prefix*, in key order, lazily. Lock fields may be absent (``none``): stat to know."""
         ...
@@ -110,6 +106,18 @@ class MediaProbe(Protocol):
         ...
 
 
+class MediaCopier(Protocol):
+    """Copies the streams of media files into packaging that browsers play. Untrusted input, as for :class:`MediaProbe`."""
+
+    async def copy(self, path: Path, target: Path) -> Copied:
+        """Copy the file at *path* to *target*, nothing encoded anew; equal bytes give equal bytes under one ``made_by``.
+
+        The payload digests were found in both files and are equal. Raises ``MediaUnreadable`` saying why there is no copy,
+        ``ProbeDied`` when the copying process was lost.
+        """
+        ...
+
+
 class LinkHistory(Protocol):
     """The link topic, read backwards in time by stitch."""
 
@@ -131,11 +139,6 @@ class StoreTrust(Protocol):
 
 class Signer(Protocol):
     """Signs receipts."""
-
-    @property
-    def public(self) -> bytes:
-        """The raw public key, 32 bytes."""
-        ...
 
     @property
     def key_id(self) -> str:

@@ -19,9 +19,7 @@ EVENTS: Final = frozenset(
         "broker.waiting",
         "camera.lost",
         "camera.started",
-        "clearing.waiting",
         "file.announced",
-        "file.cleared",
         "file.refused",
         "history.trimmed",
         "input.blocked",
@@ -48,7 +46,6 @@ EVENTS: Final = frozenset(
         "watch.stopped",
         "topics.missing",
         "worker.cut_short",
-        "worker.key",
         "worker.started",
     }
 )

@@ -33,9 +33,10 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Final, NamedTuple
 
-from pipeline.adapters import media
+from pipeline.adapters import media, media_copy
 from pipeline.adapters.digest import Digested, digest, if_unchanged, open_to_read
-from pipeline.domain.errors import ProbeDied
+from pipeline.domain.derivative import Copied
+from pipeline.domain.errors import MediaUnreadable, ProbeDied
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
 from pipeline.domain.reading import unreadable
@@ -70,16 +71,20 @@ class _Request(NamedTuple):
     hashed: bool
 
 
+class _Copying(NamedTuple):
+    path: str
+    target: str
+
+
 class _Job(NamedTuple):
-    request: _Request
+    request: _Request | _Copying
     told: Callable[[int], None]
     answer: Future[object]
 
 
 class MediaPool:
-    """``ports.MediaProbe`` on *processes* media processes. *memory_bytes*: address space a process may add to what it
-    starts with. *job* is what a process does with a file; it must be importable by name. *on_death* is
-    called for each file that cost its process; ``jobs``: files that are read now or wait for a place."""
+    """``ports.MediaProbe`` and ``ports.MediaCopier`` on *processes* media processes. *memory_bytes*: address space a process may add to what it
+    starts with. *job* is what a process does with a file; it must be importable by name."""
 
     def __init__(
         self,
@@ -88,10 +93,7 @@ class MediaPool:
         memory_bytes: int,
         job: Job = media.facts,
         files_a_process: int = _FILES_A_PROCESS,
-        on_death: Callable[[], None] = lambda: None,
     ) -> None:
-        self.jobs = 0
-        self._on_death = on_death
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._all = [_Place(self._jobs, timeout_s, memory_bytes, job, files_a_process) for _ in range(processes)]
         self._threads = [Thread(target=place.work, name="media", daemon=True) for place in self._all]
@@ -127,17 +129,18 @@ class MediaPool:
         told(answer.digested.found.st_size)
         return answer
 
-    async def _answer_to(self, request: _Request, told: Callable[[int], None]) -> object:
+    async def copy(self, path: Path, target: Path) -> Copied:
+        """See :class:`pipeline.ports.MediaCopier`."""
+        answer = await self._answer_to(_Copying(str(path), str(target)), _nobody)
+        if isinstance(answer, MediaUnreadable):
+            raise answer
+        assert isinstance(answer, Copied)
+        return answer
+
+    async def _answer_to(self, request: _Request | _Copying, told: Callable[[int], None]) -> object:
         answer: Future[object] = Future()
-        self.jobs += 1
         self._jobs.put(_Job(request, told, answer))
-        try:
-            return await asyncio.wrap_future(answer)
-        except ProbeDied:
-            self._on_death()
-            raise
-        finally:
-            self.jobs -= 1
+        return await asyncio.wrap_future(answer)
 
     def close(self) -> None:
         """End every process; jobs under way end with ``ProbeDied``, those that wait are cancelled."""
@@ -339,14 +342,16 @@ def _serve(pipe: Connection, job: Job, timeout_s: float, memory_bytes: int) -> N
         signal.alarm(alarm_s)
         answer: object
         try:
-            if request.hashed:
+            if isinstance(request, _Copying):
+                answer = _copy(request)
+            elif request.hashed:
                 answer = _examine(request, job, aside, _Teller(pipe, alarm_s))
             else:
                 answer = job(request.path, request.tolerance, request.init)
         except MemoryError:
             answer = "ran out of memory"
         except OSError as exc:
-            answer = exc if request.hashed else f"failed: {type(exc).__name__}"
+            answer = exc if isinstance(request, _Request) and request.hashed else f"failed: {type(exc).__name__}"
         except Exception as exc:
             answer = f"failed: {type(exc).__name__}"
         signal.alarm(0)
@@ -354,6 +359,13 @@ def _serve(pipe: Connection, job: Job, timeout_s: float, memory_bytes: int) -> N
             pipe.send(answer)
         except OSError:
             return
+
+
+def _copy(request: _Copying) -> Copied | MediaUnreadable:
+    try:
+        return media_copy.copy(request.path, request.target)
+    except MediaUnreadable as exc:
+        return exc
 
 
 def _examine(request: _Request, job: Job, aside: ThreadPoolExecutor, tell: _Teller) -> Examined:

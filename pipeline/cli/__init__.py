@@ -26,12 +26,10 @@ COMMANDS: Final = (
     "status",
     "recordings",
     "gaps",
+    "play",
     "quarantine",
     "rebuild",
-    "reconcile",
     "verify",
-    "keys",
-    "hold",
     "doctor",
     "check",
 )

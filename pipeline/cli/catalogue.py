@@ -20,13 +20,13 @@ from pipeline.domain import continuity
 from pipeline.domain.archive import LockedObject, RecordingArchived
 from pipeline.domain.chain import ChainState
 from pipeline.domain.continuity import RecordingEnded, SourceState
-from pipeline.domain.docket import DeadlineChanged
+from pipeline.domain.deadline import DeadlineChanged
 from pipeline.domain.identity import RecordingId
 from pipeline.domain.time import WallMs
 from pipeline.policy import load_policy
 from pipeline.ports import ObjectStore
 from pipeline.settings import Settings
-from pipeline.wire import codec, statements, topics
+from pipeline.wire import codec, topics
 from pipeline.wire.reports import Chained, Reported
 
 T = TypeVar("T")
@@ -47,16 +47,15 @@ def recordings(settings: Settings, only: str | None = None) -> list[Reported]:
     store = S3Objects(open_client(settings))
     running = asyncio.run(read_running(settings))
     found: dict[RecordingId, Reported] = {}
-    for archived, manifest in _archived(store, settings, only):
+    for receipt, manifest in archived(store, settings, only):
         account = codec.load_state(RecordingEnded, manifest["account"])
         chain = manifest["chain"]
         found[account.recording_id] = Reported(
             account=account,
             chain=Chained(links=chain["links"], head=chain["head"], closed=chain["closed"]),
-            archived=archived if only is None else _asked_now(store, archived),
+            archived=receipt if only is None else _asked_now(store, receipt),
             deadline=running.deadlines.get(account.recording_id),
             ended=True,
-            statements=tuple(statements.archived(manifest)),
         )
     for reported in _remembered(settings, running):
         name = reported.recording_id
@@ -87,7 +86,7 @@ async def _states(settings: Settings, stage: str, kind: type[T]) -> dict[str, T]
     return {key: codec.load_state(kind, held.state) for part in parts.values() for key, held in part.records.items()}
 
 
-def _archived(
+def archived(
     store: ObjectStore, settings: Settings, only: str | None
 ) -> list[tuple[RecordingArchived, Mapping[str, Any]]]:
     """The newest archived revision of each recording: its receipt and its manifest."""

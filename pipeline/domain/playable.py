@@ -18,23 +18,19 @@ from pipeline.domain.probe import MediaFacts, StreamFacts
 
 Way = Literal["in_place", "derived", "none"]
 
-_PICTURES: Final = ("h264", "hevc", "av1", "vp9")
-_SOUNDS: Final = ("aac", "opus", "flac")
-"""In fragments. MP3 in MP4 is not among them: browsers take it as plain sound only."""
+COPIED: Final = {"video": ("h264", "hevc", "av1", "vp9"), "audio": ("aac", "opus", "flac")}
+"""What browsers take in fragments, by kind. MP3 is not among it: browsers take it as plain sound only."""
 _STREAMED: Final = frozenset({"h264", "hevc", "aac", "mp3"})
 """In a transport stream, unpacked by the player."""
-_PLAIN: Final = ("aac", "mp3")
+PLAIN: Final = ("aac", "mp3")
 """Containers that are nothing but the coded sound."""
 
 
 class Playability(NamedTuple):
-    """``why``: what keeps the original from being played in place, or from being played at all; empty for ``in_place``.
-    ``copied`` and ``left_out``: indices of the streams a derivative has and has not."""
+    """``why``: what keeps the original from being played in place, or from being played at all; empty for ``in_place``."""
 
     way: Way
     why: str = ""
-    copied: tuple[int, ...] = ()
-    left_out: tuple[int, ...] = ()
 
 
 def playability(facts: MediaFacts) -> Playability:
@@ -48,14 +44,10 @@ def playability(facts: MediaFacts) -> Playability:
     if not why:
         return Playability("in_place")
     pictures = [stream for stream in shown if stream.kind == "video"]
-    copied = [stream for stream in shown if stream.codec in (*_PICTURES, *_SOUNDS) and has_times(stream)]
-    if pictures and not any(stream.kind == "video" for stream in copied):
-        return Playability("none", f"no browser plays {_named(pictures)}, and an original is not encoded anew")
-    if not copied:
-        return Playability("none", f"no browser plays {_named(shown)}, and an original is not encoded anew")
-    kept = (*_first(copied, "video"), *_first(copied, "audio"))
-    rest = tuple(stream.index for stream in shown if stream.index not in kept)
-    return Playability("derived", why, kept, rest)
+    wanted = pictures or shown
+    if not any(stream.codec in COPIED[stream.kind] and has_times(stream) for stream in wanted):
+        return Playability("none", f"no browser plays {_named(wanted)}, and an original is not encoded anew")
+    return Playability("derived", why)
 
 
 def has_times(stream: StreamFacts) -> bool:
@@ -65,19 +57,15 @@ def has_times(stream: StreamFacts) -> bool:
 
 def _not_in_place(facts: MediaFacts, shown: list[StreamFacts]) -> str:
     """Why a player cannot take the original's own bytes; empty if it can."""
-    if facts.container in _PLAIN:
+    if facts.container in PLAIN:
         return ""
     if facts.container == "mpegts":
         foreign = [stream for stream in shown if stream.codec not in _STREAMED]
     elif facts.container == "fmp4" and facts.init_bytes:
-        foreign = [stream for stream in shown if stream.codec not in (*_PICTURES, *_SOUNDS)]
+        foreign = [stream for stream in shown if stream.codec not in COPIED[stream.kind]]
     else:
         return f"container {facts.container}"
     return f"{_named(foreign)} in it" if foreign else ""
-
-
-def _first(streams: list[StreamFacts], kind: str) -> tuple[int, ...]:
-    return tuple(stream.index for stream in streams if stream.kind == kind)[:1]
 
 
 def _named(streams: list[StreamFacts]) -> str:

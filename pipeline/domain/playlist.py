@@ -16,6 +16,7 @@ from fractions import Fraction
 from typing import Final, NamedTuple
 
 from pipeline.domain.continuity import Gap
+from pipeline.domain.derivative import Piece
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.media import floor_half_up, milliseconds, unwrap_33
 from pipeline.domain.playable import has_times, playability
@@ -43,12 +44,25 @@ class Placed:
 
 
 class Loaded(NamedTuple):
-    """What a player loads for a file. ``derived``: not the original's own bytes; its clock is another then."""
+    """What a player loads for a file. ``derived``: not the original's own bytes, but these ``pieces`` of a copy, whose clock is
+    another one. ``streams``: codecs in it; a browser keeps to those it began with."""
 
     uri: str
     size_bytes: int
     init_bytes: int | None = None
     derived: bool = False
+    pieces: tuple[Piece, ...] = ()
+    streams: tuple[str, ...] = ()
+
+
+class Slot(NamedTuple):
+    """A place in the playlist: a gap, or a file with what is loaded for it or why nothing is. ``micros``: how long it takes of
+    the player's time; ``breaks``: the file before does not simply go on into it."""
+
+    item: Placed | Gap
+    loaded: Loaded | str
+    micros: int
+    breaks: bool = False
 
 
 Source = Callable[[Placed], Loaded | str]
@@ -66,40 +80,69 @@ def unplayable(facts: MediaFacts) -> str | None:
 def in_place(item: Placed) -> Loaded | str:
     """The original where it lies beside the records, or why it cannot be played there."""
     reason = unplayable(item.facts)
-    return reason or Loaded(_uri(item.original), item.original.size_bytes, item.facts.init_bytes)
+    return reason or Loaded(
+        uri=_uri(item.original),
+        size_bytes=item.original.size_bytes,
+        init_bytes=item.facts.init_bytes,
+        streams=tuple(stream.codec for stream in item.facts.streams if stream.kind != "other" and stream.packets),
+    )
+
+
+def laid_out(originals: Sequence[Placed], gaps: Sequence[Gap], source: Source = in_place) -> list[Slot]:
+    """*originals* in timeline order, with *gaps* of the recording's account in between."""
+    slots: list[Slot] = []
+    before: tuple[Placed, Loaded] | None = None
+    for item in _in_order(originals, gaps):
+        if isinstance(item, Gap):
+            slots.append(Slot(item, "", (item.end - item.start) * 1000))
+            continue
+        loaded = source(item)
+        if isinstance(loaded, str):
+            slots.append(Slot(item, loaded, 0))
+            continue
+        breaks = before is not None and _breaks(before, (item, loaded))
+        slots.append(Slot(item, loaded, sum(piece.micros for piece in _pieces(item, loaded)), breaks))
+        before = item, loaded
+    return slots
 
 
 def playlist(originals: Sequence[Placed], gaps: Sequence[Gap], source: Source = in_place) -> str:
-    """The playlist of *originals* in timeline order, with *gaps* of the recording's account in between."""
-    loads = {id(item): source(item) for item in originals}
-    lengths = [_micros(item.facts) for item in originals if isinstance(loads[id(item)], Loaded)]
-    target_s = max((-(-micros // 1_000_000) for micros in lengths), default=1) or 1
+    """The playlist of *originals* in timeline order, with *gaps* in between."""
+    return written(laid_out(originals, gaps, source), gaps)
+
+
+def written(slots: Sequence[Slot], gaps: Sequence[Gap]) -> str:
+    """The playlist of these *slots*; *gaps* within their files become remarks."""
+    pieces = [
+        piece
+        for slot in slots
+        if isinstance(slot.item, Placed) and isinstance(slot.loaded, Loaded)
+        for piece in _pieces(slot.item, slot.loaded)
+    ]
+    target_s = max((-(-piece.micros // 1_000_000) for piece in pieces), default=1) or 1
     body: list[str] = []
-    before: tuple[Placed, Loaded] | None = None
-    torn = False
-    for item in _in_order(originals, gaps):
+    begun = torn = mapped = False
+    for item, loaded, _, breaks in slots:
         if isinstance(item, Gap):
             body += _gap(item, target_s)
             torn = True
             continue
-        loaded = loads[id(item)]
-        if before is not None and isinstance(loaded, Loaded) and before[1].init_bytes and not loaded.init_bytes:
+        if isinstance(loaded, Loaded) and mapped and not loaded.init_bytes:
             loaded = "its format cannot follow a file with an init section"
         if isinstance(loaded, str):
             body.append(f"# not played ({loaded}): {_uri(item.original)}")
             torn = True
             continue
-        if before is not None and (torn or _breaks(before, (item, loaded))):
-            body.append("#EXT-X-DISCONTINUITY")
+        body += ["#EXT-X-DISCONTINUITY"] if begun and (torn or breaks) else []
         body += _segment(item, loaded, gaps)
-        before, torn = (item, loaded), False
+        begun, torn, mapped = True, False, loaded.init_bytes is not None
     head = ["#EXTM3U", "#EXT-X-VERSION:8", "#EXT-X-PLAYLIST-TYPE:VOD", f"#EXT-X-TARGETDURATION:{target_s}"]
     return "\n".join([*head, "#EXT-X-MEDIA-SEQUENCE:0", *body, "#EXT-X-ENDLIST"]) + "\n"
 
 
 def _in_order(originals: Sequence[Placed], gaps: Sequence[Gap]) -> Iterator[Placed | Gap]:
     """Originals with the gaps between them at their places; gaps inside a file are that file's own."""
-    between = [gap for gap in gaps if not any(_inside(gap, item) for item in originals)]
+    between = [gap for gap in gaps if not any(inside(gap, item) for item in originals)]
     for item in originals:
         while between and (item.start is None or between[0].start < item.start):
             yield between.pop(0)
@@ -107,25 +150,36 @@ def _in_order(originals: Sequence[Placed], gaps: Sequence[Gap]) -> Iterator[Plac
     yield from between
 
 
-def _inside(gap: Gap, item: Placed) -> bool:
+def inside(gap: Gap, item: Placed) -> bool:
+    """Whether *gap* lies within the file *item*."""
     if item.start is None or item.end is None:
         return False
     return item.start - _SLACK_MS < gap.start and gap.end < item.end + _SLACK_MS
 
 
 def _segment(item: Placed, loaded: Loaded, gaps: Sequence[Gap]) -> list[str]:
-    inside = [
+    lines = [
         f"# interruption inside this file: {to_rfc3339(gap.start)} to {to_rfc3339(gap.end)}"
         for gap in gaps
-        if _inside(gap, item)
+        if inside(gap, item)
     ]
-    date = [] if item.start is None else [f"#EXT-X-PROGRAM-DATE-TIME:{to_rfc3339(item.start)}"]
-    init: list[str] = []
-    rest: list[str] = []
     if loaded.init_bytes:
-        init = [f'#EXT-X-MAP:URI="{loaded.uri}",BYTERANGE="{loaded.init_bytes}@0"']
-        rest = [f"#EXT-X-BYTERANGE:{loaded.size_bytes - loaded.init_bytes}@{loaded.init_bytes}"]
-    return [*inside, *init, *date, f"#EXTINF:{_decimal(_micros(item.facts))},", *rest, loaded.uri]
+        lines.append(f'#EXT-X-MAP:URI="{loaded.uri}",BYTERANGE="{loaded.init_bytes}@0"')
+    if item.start is not None:
+        lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{to_rfc3339(item.start)}")
+    for piece in _pieces(item, loaded):
+        lines.append(f"#EXTINF:{_decimal(piece.micros)},")
+        if piece.offset:
+            lines.append(f"#EXT-X-BYTERANGE:{piece.size_bytes}@{piece.offset}")
+        lines.append(loaded.uri)
+    return lines
+
+
+def _pieces(item: Placed, loaded: Loaded) -> tuple[Piece, ...]:
+    """What is loaded at once: the pieces of a copy, or the file behind its init section, if it has one."""
+    before = loaded.init_bytes or 0
+    whole = Piece(offset=before, size_bytes=loaded.size_bytes - before, micros=_micros(item.facts))
+    return loaded.pieces or (whole,)
 
 
 def _gap(gap: Gap, target_s: int) -> list[str]:

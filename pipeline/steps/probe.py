@@ -37,33 +37,34 @@ class ProbeStep:
     async def step(self, landed: SegmentLanded) -> SegmentProbed:
         """Raises ``ObjectDiffers`` (not retryable) naming both digests, and the store's errors."""
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix="segment-") as file:
-            observed = await asyncio.to_thread(self._fetch, landed.object, cast(BinaryIO, file))
+            observed = await asyncio.to_thread(fetch, self._store, landed.object, cast(BinaryIO, file))
             facts = await self._facts(Path(file.name), landed)
         return SegmentProbed(landed=landed, facts=facts, observed_sha256=observed, probe_version=self._version)
-
-    def _fetch(self, ref: ObjectRef, file: BinaryIO) -> Sha256:
-        """Copy the object into *file* and return its digest, which is the recorded one."""
-        digest, size_bytes = hashlib.sha256(), 0
-        with self._store.open(ref) as stream:
-            while piece := stream.read(_PIECE_BYTES):
-                digest.update(piece)
-                size_bytes += len(piece)
-                if size_bytes > ref.size_bytes:
-                    break
-                file.write(piece)
-        file.flush()
-        observed = Sha256(digest.hexdigest())
-        if size_bytes > ref.size_bytes:
-            raise ObjectDiffers(f"expected {ref.size_bytes} bytes with sha256 {ref.sha256}, found more ({ref.key})")
-        if observed != ref.sha256 or size_bytes != ref.size_bytes:
-            raise ObjectDiffers(
-                f"expected {ref.size_bytes} bytes with sha256 {ref.sha256}, "
-                f"found {size_bytes} with {observed} ({ref.bucket}/{ref.key})"
-            )
-        return observed
 
     async def _facts(self, path: Path, landed: SegmentLanded) -> MediaFacts:
         try:
             return await self._media.facts(path, self._policy.tolerance[landed.source_kind])
         except ProbeDied as exc:
             return unreadable(f"the process that read it {exc}", reader="lost")
+
+
+def fetch(store: ObjectStore, ref: ObjectRef, file: BinaryIO) -> Sha256:
+    """Copy the object into *file* and return its digest, which is the recorded one. Raises ``ObjectDiffers``."""
+    digest, size_bytes = hashlib.sha256(), 0
+    with store.open(ref) as stream:
+        while piece := stream.read(_PIECE_BYTES):
+            digest.update(piece)
+            size_bytes += len(piece)
+            if size_bytes > ref.size_bytes:
+                break
+            file.write(piece)
+    file.flush()
+    observed = Sha256(digest.hexdigest())
+    if size_bytes > ref.size_bytes:
+        raise ObjectDiffers(f"expected {ref.size_bytes} bytes with sha256 {ref.sha256}, found more ({ref.key})")
+    if observed != ref.sha256 or size_bytes != ref.size_bytes:
+        raise ObjectDiffers(
+            f"expected {ref.size_bytes} bytes with sha256 {ref.sha256}, "
+            f"found {size_bytes} with {observed} ({ref.bucket}/{ref.key})"
+        )
+    return observed

@@ -14,7 +14,7 @@ import pytest
 
 from infra.native import packages
 
-_QUIET = (
+QUIET = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -39,7 +39,7 @@ class Browser:
         """Open *page* with the program's options *wish*; what it prints."""
         profile = f"--user-data-dir={self.folder / f'profile-{len(list(self.folder.iterdir()))}'}"
         size = f"--window-size={width_px},{height_px}"
-        command = [self.program, *_QUIET, profile, size, *wish, page.as_uri()]
+        command = [self.program, *QUIET, profile, size, *wish, page.as_uri()]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.domain.derivative import Piece
 from pipeline.domain.media import MPEG_TS_WRAP
 from pipeline.domain.playlist import Loaded, Placed, playlist, unplayable
 from pipeline.domain.probe import MediaFacts
@@ -129,15 +130,27 @@ def test_a_transport_stream_cannot_follow_a_fragmented_file_as_no_tag_takes_an_i
     assert lines[-1].startswith("# not played (its format cannot follow a file with an init section): ")
 
 
-def test_a_derivative_is_loaded_in_its_place_and_has_a_clock_of_its_own() -> None:
+def test_a_derivative_is_loaded_in_its_place_piece_by_piece_and_has_a_clock_of_its_own() -> None:
     def source(item: Placed) -> Loaded:
-        return Loaded(f"https://store/{item.start}", 5000, init_bytes=800, derived=True)
+        pieces = (
+            Piece(offset=800, size_bytes=4000, micros=6_000_000),
+            Piece(offset=4800, size_bytes=200, micros=4_000_000),
+        )
+        return Loaded(f"https://store/{item.start}", 5000, init_bytes=800, derived=True, pieces=pieces)
 
     lines = body(playlist([placed(0), placed(1)], [], source))
 
     assert lines.count("#EXT-X-DISCONTINUITY") == 1
     assert lines[0] == f'#EXT-X-MAP:URI="https://store/{placed(0).start}",BYTERANGE="800@0"'
-    assert lines[-2:] == ["#EXT-X-BYTERANGE:4200@800", f"https://store/{placed(1).start}"]
+    uri = f"https://store/{placed(1).start}"
+    assert lines[-6:] == [
+        "#EXTINF:6.000000,",
+        "#EXT-X-BYTERANGE:4000@800",
+        uri,
+        "#EXTINF:4.000000,",
+        "#EXT-X-BYTERANGE:200@4800",
+        uri,
+    ]
 
 
 @pytest.mark.parametrize(
