@@ -1,10 +1,11 @@
-"""Check a copied archive with nothing but Python and openssl: python3 little_verifier.py FOLDER PUBLIC_KEY.pem
+"""Check a copied archive with nothing but Python and openssl: python3 little_verifier.py FOLDER PUBLIC_KEY.pem...
 
-FOLDER holds the copied buckets. Take the public key from somewhere else. Exit 1: something is not as stated, with both sides.
+FOLDER holds the copied buckets. Take the public keys from somewhere else. Exit 1: something is not as stated, with both sides.
 """
 
 import base64
 import hashlib
+import hmac
 import json
 import subprocess
 import sys
@@ -56,8 +57,8 @@ def key_id(key):
     return sha(openssl("pkey", "-pubin", "-in", key, "-outform", "DER")[-32:])[:16]
 
 
-def check_receipt(root, folder, key, receipt):
-    """The bytes of everything the receipt lists, and that the owner of the key signed that list."""
+def check_receipt(root, folder, keys, receipt):
+    """The bytes of everything the receipt lists, and that the owner of the key it names signed that list."""
     for item in receipt["originals"] + receipt["records"]:
         stated = item["object"]
         place = Path(stated["bucket"], stated["key"])
@@ -68,9 +69,10 @@ def check_receipt(root, folder, key, receipt):
     yield from same("receipt.json records", here, found)
     objects = sha(jcs({"originals": receipt["originals"], "records": receipt["records"]}))
     yield from same("receipt.json objects_sha256", objects, receipt["objects_sha256"])
-    yield from same("receipt.json key_id", key_id(key), receipt["key_id"])
+    name = receipt["key_id"]
+    yield from same("receipt.json key_id", name if name in keys else sorted(keys), name)
     message, signature = jcs({word: receipt[word] for word in SIGNED}), base64.b64decode(receipt["signature"])
-    yield from same("receipt.json is signed", True, is_signed(key, message, signature))
+    yield from same("receipt.json is signed", True, is_signed(keys.get(name), message, signature))
 
 
 def check_chain(lines, recording):
@@ -95,24 +97,30 @@ def check_chain(lines, recording):
     yield from same("chain.jsonl last line", "close", lines[-1]["kind"])
 
 
-def check_revision(root, folder, key, chains):
+def check_revision(root, folder, keys, chains):
     """The receipt and what it lists, the chain, and what the documents repeat of it."""
     source, recording, revision = folder.parts[-3], folder.parts[-2], int(folder.name[1:])
     text = (folder / "receipt.json").read_bytes()
     receipt = json.loads(text)
     yield from same("receipt.json text", jcs(receipt), text)
-    yield from check_receipt(root, folder, key, receipt)
+    yield from check_receipt(root, folder, keys, receipt)
     lines = [json.loads(line) for line in (folder / "chain.jsonl").read_bytes().splitlines()]
     chains.setdefault(source, {}).setdefault(recording, {})[revision] = lines
     yield from check_chain(lines, recording)
-    manifest, records = (
-        json.loads((folder / "manifest.json").read_bytes()),
-        [json.loads(line["record"]) for line in lines],
-    )
+    records = [json.loads(line["record"]) for line in lines]
+    manifest = json.loads((folder / "manifest.json").read_bytes())
     account, genesis = manifest["account"], records[0]
     yield from same("manifest.json account", records[-1].get("account_sha256"), sha(jcs(account)))
     ends = [lines[0]["hash"], lines[-1]["hash"], len(lines)]
     yield from same("manifest.json chain", ends, [manifest["chain"][word] for word in ("genesis", "head", "links")])
+    stated = ("kind", "seq", "hash")
+    said = [([line[word] for word in stated], line["record"]) for line in lines if "annotation_id" in line["record"]]
+    repeated = [([one[word] for word in stated], jcs(one["record"]).decode()) for one in manifest["statements"]]
+    yield from same("manifest.json statements", said, repeated)
+    for one in manifest["statements"]:
+        shown = one["disclosed"] or {"salt": "", "metadata": None}
+        made = hmac.new(bytes.fromhex(shown["salt"]), jcs(shown["metadata"]), "sha256").hexdigest()
+        yield from same("manifest.json disclosed", one["record"].get("commitment", made), made)
     about = {"source_id": source, "recording_id": recording, "revision": revision, "unit": genesis["unit"]}
     about["source_kind"] = genesis["source_kind"]
     yield from same("manifest.json", about, {word: manifest[word] for word in about})
@@ -155,17 +163,21 @@ def told(name, faults):
         yield f"{name} is not as the format says: {type(exc).__name__} {exc}"
 
 
-def check(root, key):
-    """Everything in the copy at *root* that is not as stated."""
+def check(root, keys):
+    """Everything in the copy at *root* that is not as stated; *keys*: files of public keys by id."""
     chains = {}
     for folder in sorted(root.glob("*records/recordings/*/*/r*")):
-        yield from told(f"{folder.parent.name} {folder.name}", check_revision(root, folder, key, chains))
+        yield from told(f"{folder.parent.name} {folder.name}", check_revision(root, folder, keys, chains))
     for source, recordings in chains.items():
         yield from told(source, check_source(recordings))
 
 
 if __name__ == "__main__":
-    copy = Path(sys.argv[1])
-    different, looked_at = list(check(copy, sys.argv[2])), len(list(copy.glob("*records/recordings/*/*/r*")))
-    print("\n".join(different) or f"{looked_at} revisions: all as stated; locks and files nothing names: NOT COVERED")
+    copy, outside = Path(sys.argv[1]), sys.argv[2:]
+    pems = {key_id(pem): pem for pem in outside or copy.glob("*records/keys/*.pem")}
+    different, looked_at = list(check(copy, pems)), len(list(copy.glob("*records/recordings/*/*/r*")))
+    left = (
+        "locks and files nothing names" if outside else "whose key signed (it came from the copy itself), locks, rest"
+    )
+    print("\n".join(different) or f"{looked_at} revisions: all as stated; {left}: NOT COVERED")
     sys.exit(1 if different or not looked_at else 0)

@@ -1,4 +1,4 @@
-"""Render what is written from data: settings, metrics and topics pages and the topic list for the broker.
+"""Render what is written from data: settings, metrics and topics pages, the topic list for the broker, the dashboards.
 
 python docs/render.py            write
 python docs/render.py --check    exit 1 naming each file that would change
@@ -17,6 +17,10 @@ from pipeline.settings import Settings
 from pipeline.wire import topics
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # the dashboards are not part of the installed package
+
+from dashboards.build import files as dashboard_files  # noqa: E402
+
 _NOTE = "<!-- rendered by `make render`; edit the source it names, not this page -->\n\n"
 
 
@@ -77,6 +81,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs/metrics.md": metrics_page(),
         ROOT / "docs/topics.md": topics_page(),
         ROOT / "infra/kafka/topics.json": topics_json(),
+        **{ROOT / path: text for path, text in dashboard_files().items()},
     }
 
 

@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Final, NoReturn
 
@@ -19,11 +20,13 @@ from pipeline.adapters import logs
 from pipeline.adapters.buckets import check_buckets
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.kafka_log import KafkaLinkHistory
+from pipeline.adapters.kafka_quarantine import QuarantineWatch
 from pipeline.adapters.kafka_topics import check_topics
 from pipeline.adapters.media_pool import MediaPool
 from pipeline.adapters.objects_s3 import S3Objects, open_client
 from pipeline.adapters.prometheus import Metrics
-from pipeline.adapters.signing import load_signer
+from pipeline.adapters.salts import load_salt_key
+from pipeline.adapters.signing import open_signer
 from pipeline.adapters.worm_s3 import look_at_store
 from pipeline.agents import stages
 from pipeline.agents.health import Health
@@ -32,13 +35,15 @@ from pipeline.agents.stage import Output
 from pipeline.agents.stages import Bench
 from pipeline.agents.transport import build_app
 from pipeline.agents.transport import run_worker as run_app
-from pipeline.domain import outlook
+from pipeline.domain import continuity, outlook
 from pipeline.domain.errors import Misconfigured, UnbrokenError
+from pipeline.domain.keys import fingerprint
 from pipeline.domain.worm import WormReport
 from pipeline.policy import load_policy
 from pipeline.settings import WORKER_PORTS, Settings
 from pipeline.steps.archive import ArchiveStep
 from pipeline.steps.checkpoint import CheckpointStep
+from pipeline.steps.keeping import Keeper, KeepingStep
 from pipeline.steps.probe import ProbeStep
 from pipeline.steps.stitch import StitchStep
 from pipeline.steps.worm import StoreTrust
@@ -68,11 +73,14 @@ def run_worker(which: str, settings: Settings) -> NoReturn:
     )
     bench = Bench(settings=settings, policy=policy, observe=metrics.observe)
     if which == "media":
-        _media(runner, bench)
+        _media(runner, bench, metrics)
     else:
-        _ledger(runner, bench, metrics, log)
+        key = load_salt_key(settings.salt_key_file, settings.state)
+        _ledger(runner, replace(bench, salt_key=key), metrics, log)
     port = settings.worker_port or WORKER_PORTS[which]
-    health = Health(app, runner, port=port, registry=metrics.registry, loop_lag=metrics.loop_lag)
+    health = Health(
+        app, runner, port=port, registry=metrics.registry, loop_lag=metrics.loop_lag, broker_lag=metrics.broker_lag
+    )
     log.info("worker.started", port=port, policy=policy.version, software=SOFTWARE)
     run_app(app, kafka=settings.kafka, services=(health,))
 
@@ -93,11 +101,15 @@ def versions_differing() -> Sequence[str]:
     ]
 
 
-def _media(runner: Runner, bench: Bench) -> None:
+def _media(runner: Runner, bench: Bench, metrics: Metrics) -> None:
     settings = bench.settings
     pool = MediaPool(
-        processes=settings.probe_processes, timeout_s=settings.probe_timeout_s, memory_bytes=settings.probe_memory_bytes
+        processes=settings.probe_processes,
+        timeout_s=settings.probe_timeout_s,
+        memory_bytes=settings.probe_memory_bytes,
+        on_death=metrics.pool_death,
     )
+    metrics.pool(settings.probe_processes, lambda: pool.jobs)
     atexit.register(pool.close)
     store = S3Objects(open_client(settings))
     runner.bind(stages.media_stage(bench, ProbeStep(store, pool, bench.policy, SOFTWARE)))
@@ -119,28 +131,38 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
         lambda: _try_locks(settings, log), clock, settings.worm_probe_s, lambda heard: _tell(heard, metrics, log)
     )
     threading.Thread(target=trust.watch, name="worm-probe", daemon=True).start()
+    signer = open_signer(settings)
+    log.info("worker.key", key_id=signer.key_id, fingerprint=fingerprint(signer.public))
     archive = ArchiveStep(
         store=store,
         trust=trust,
         clock=clock,
-        signer=load_signer(settings.signing_key_file, settings.state),
+        signer=signer,
         policy=policy,
         records=settings.records,
         derived=settings.derived,
     )
     keep = CheckpointStep(store=store, trust=trust, clock=clock, policy=policy, records=settings.records)
     bound = stages.ledger_stages(bench, keep.step, stitch.step, archive.step)
-    for stage in bound.values():
+    keeper = Keeper(store=store, policy=policy, records=settings.records)
+    for stage in (*bound.values(), stages.keeping_stage(bench, KeepingStep(keeper=keeper, trust=trust, clock=clock))):
         runner.bind(stage)
+    aside = QuarantineWatch(settings)
     sweep = stages.sweep(bench, bound, runner.states, clock)
 
     def look() -> Sequence[Output]:
         now = clock.now()
         metrics.deadlines(outlook.summary(runner.states(bound["deadline"]), now, policy), now, runner.ready)
+        metrics.standing_gaps(continuity.standing_gaps(runner.states(bound["continuity"]).values()))
         return sweep()
+
+    async def look_aside() -> Sequence[Output]:
+        metrics.quarantine(await aside.waiting())
+        return ()
 
     runner.every(settings.sweep_s, "sweep", look)
     runner.every(policy.checkpoint_s, "checkpoint", stages.checkpoints(bench, bound, runner.states, clock))
+    runner.every(settings.sweep_s, "quarantine", look_aside)
 
 
 def _try_locks(settings: Settings, log: Any) -> WormReport:

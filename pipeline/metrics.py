@@ -46,6 +46,48 @@ STAGE_DURATION: Final = Metric(
     help="Time to carry one batch of inputs through a stage, waiting included.",
     buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600),
 )
+LAG: Final = Metric(
+    name="lag_events",
+    kind="gauge",
+    labels=("stage",),
+    help="Inputs on the broker that the stage has not finished, in this worker's partitions; by the broker's own ends.",
+)
+BROKER_LAST: Final = Metric(
+    name="broker_last_answer_timestamp_seconds",
+    kind="gauge",
+    labels=(),
+    help="Unix time at which the broker last said where its topics end; 0 before the first.",
+)
+PARTITIONS: Final = Metric(
+    name="partitions", kind="gauge", labels=("stage",), help="Partitions this worker has, with their state in memory."
+)
+REBALANCES: Final = Metric(
+    name="rebalances_total", kind="counter", labels=(), help="Times this worker was given its partitions anew."
+)
+POOL_PROCESSES: Final = Metric(
+    name="pool_processes",
+    kind="gauge",
+    labels=(),
+    help="Places in the pool that reads media files; 0 in a ledger worker.",
+)
+POOL_JOBS: Final = Metric(
+    name="pool_jobs", kind="gauge", labels=(), help="Media files that are read now or wait for a place."
+)
+POOL_DEATHS: Final = Metric(
+    name="pool_deaths_total", kind="counter", labels=(), help="Media files that cost the process that read them."
+)
+QUARANTINE_WAITING: Final = Metric(
+    name="quarantine_waiting",
+    kind="gauge",
+    labels=("stage",),
+    help="Inputs set aside on which nobody has decided; every ledger worker reports all of them.",
+)
+QUARANTINE_OLDEST: Final = Metric(
+    name="quarantine_oldest_timestamp_seconds",
+    kind="gauge",
+    labels=("stage",),
+    help="Unix time at which the oldest of those was set aside; +Inf when there is none.",
+)
 LOOP_LAG: Final = Metric(name="loop_lag_seconds", kind="gauge", labels=(), help="How late the event loop woke up last.")
 GAPS: Final = Metric(
     name="gaps_total",
@@ -58,6 +100,32 @@ GAP_SECONDS: Final = Metric(
 )
 COVERED_SECONDS: Final = Metric(
     name="covered_seconds_total", kind="counter", labels=("source_kind",), help="Recorded time of ended recordings."
+)
+GAPS_STANDING: Final = Metric(
+    name="gaps_standing",
+    kind="gauge",
+    labels=("unit", "gap_class"),
+    help="Gaps of ended recordings as they stand now, while the recording is remembered: by reason R1 to R9, planned, "
+    "unexplained (article 8).",
+)
+FINDINGS: Final = Metric(
+    name="findings_total",
+    kind="counter",
+    labels=("source_kind", "finding"),
+    help="What was found in and around files as they came; docs/continuity.md explains each word.",
+)
+ARCHIVE_LATENCY: Final = Metric(
+    name="archive_latency_seconds",
+    kind="histogram",
+    labels=("source_kind",),
+    help="From the end of a recording to its first receipt (article 9).",
+    buckets=(60, 300, 900, 3600, 14400, 28800, 43200, 57600, 72000, 79200, 82800, 86400, 129600, 172800, 604800),
+)
+PROMPTNESS: Final = Metric(
+    name="archive_promptness_total",
+    kind="counter",
+    labels=("source_kind", "prompt"),
+    help="First receipts within four hours after the recording had ended and was first received (yes), or later (no).",
 )
 ARCHIVED: Final = Metric(
     name="archived_recordings_total",
@@ -101,6 +169,24 @@ EXPECTED: Final = Metric(
     labels=("unit", "source_kind"),
     help="Recordings that are expected and of which nothing has arrived; they are among those not archived.",
 )
+CAMERAS_ON_DUTY: Final = Metric(
+    name="cameras_on_duty",
+    kind="gauge",
+    labels=("unit", "source_kind"),
+    help="Cameras that have to record now by their schedules, planned pauses left out.",
+)
+CAMERAS_SILENT: Final = Metric(
+    name="cameras_silent",
+    kind="gauge",
+    labels=("unit", "source_kind"),
+    help="Cameras that had to record and are not known to have, for longer than their schedules allow (article 8).",
+)
+SILENT_SECONDS: Final = Metric(
+    name="cameras_silent_seconds",
+    kind="gauge",
+    labels=("unit", "source_kind"),
+    help="How long the cameras that are silent now have been, time on duty alone, added up; grows while they are.",
+)
 TRACKER_READY: Final = Metric(
     name="deadline_tracker_ready",
     kind="gauge",
@@ -134,10 +220,23 @@ CATALOGUE: Final = (
     QUARANTINED,
     STATE_BEHIND,
     STAGE_DURATION,
+    LAG,
+    BROKER_LAST,
+    PARTITIONS,
+    REBALANCES,
+    POOL_PROCESSES,
+    POOL_JOBS,
+    POOL_DEATHS,
+    QUARANTINE_WAITING,
+    QUARANTINE_OLDEST,
     LOOP_LAG,
     GAPS,
     GAP_SECONDS,
     COVERED_SECONDS,
+    GAPS_STANDING,
+    FINDINGS,
+    ARCHIVE_LATENCY,
+    PROMPTNESS,
     ARCHIVED,
     DEADLINE_OUTCOMES,
     DEADLINE_BREACHES,
@@ -145,9 +244,23 @@ CATALOGUE: Final = (
     UNARCHIVED,
     UNARCHIVED_OLDEST_END,
     EXPECTED,
+    CAMERAS_ON_DUTY,
+    CAMERAS_SILENT,
+    SILENT_SECONDS,
     TRACKER_READY,
     LAST_SWEEP,
     WORM_SUCCESS,
     WORM_LAST,
     BUILD,
 )
+
+FOREIGN: Final = (
+    "up",
+    "prometheus_notifications_dropped_total",
+    "alertmanager_notifications_failed_total",
+    "ceph_cluster_total_bytes",
+    "ceph_cluster_total_used_bytes",
+    "minio_cluster_capacity_usable_free_bytes",
+    "node_filesystem_avail_bytes",
+)
+"""Metrics of others that our rules and dashboards read: the scrape's own, Prometheus', Alertmanager's, the store's."""

@@ -12,7 +12,7 @@ import msgspec
 
 from pipeline.domain.errors import Misconfigured
 from pipeline.domain.identity import SourceKind
-from pipeline.domain.policy import Policy, Tolerance
+from pipeline.domain.policy import Policy, RetentionClass, Tolerance
 
 
 class _Recording(msgspec.Struct, forbid_unknown_fields=True):
@@ -26,6 +26,7 @@ class _Deadline(msgspec.Struct, forbid_unknown_fields=True):
     deadline_s: int
     at_risk_before_s: int
     mandatory_fields: tuple[str, ...]
+    unit_mandatory_fields: dict[str, tuple[str, ...]]
     standing_description_kinds: tuple[SourceKind, ...]
 
 
@@ -36,6 +37,8 @@ class _Archive(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Explanation(msgspec.Struct, forbid_unknown_fields=True):
     voice_kinds: tuple[SourceKind, ...]
+    voice_within_s: int
+    uninterrupted_matters: tuple[str, ...]
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,6 +47,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     recording: _Recording
     deadline: _Deadline
     archive: _Archive
+    retention: dict[str, RetentionClass]
     explanation: _Explanation
 
 
@@ -56,7 +60,14 @@ def load_policy(path: Path | None = None) -> Policy:
         raw = msgspec.convert(tomllib.loads(text), _File)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
         raise Misconfigured(f"policy cannot be used: {exc} ({where})") from exc
-    parts: tuple[msgspec.Struct | Tolerance, ...] = (raw.recording, raw.deadline, raw.archive, *raw.tolerance.values())
+    parts: tuple[msgspec.Struct | Tolerance | RetentionClass, ...] = (
+        raw.recording,
+        raw.deadline,
+        raw.archive,
+        raw.explanation,
+        *raw.tolerance.values(),
+        *raw.retention.values(),
+    )
     bad = sorted({name for part in parts for name, value in _integers(part) if value <= 0})
     if bad:
         raise Misconfigured(f"policy needs positive numbers for {', '.join(bad)} ({where})")
@@ -72,13 +83,17 @@ def load_policy(path: Path | None = None) -> Policy:
         deadline_s=raw.deadline.deadline_s,
         at_risk_before_s=raw.deadline.at_risk_before_s,
         provisional_retention_s=raw.archive.provisional_retention_s,
+        retention=raw.retention,
         checkpoint_s=raw.archive.checkpoint_s,
         voice_explanation_kinds=raw.explanation.voice_kinds,
+        voice_within_s=raw.explanation.voice_within_s,
+        uninterrupted_matters=raw.explanation.uninterrupted_matters,
         mandatory_fields=raw.deadline.mandatory_fields,
+        unit_mandatory_fields=raw.deadline.unit_mandatory_fields,
         standing_description_kinds=raw.deadline.standing_description_kinds,
         remembered_closed_recordings=raw.recording.remembered_closed_recordings,
     )
 
 
-def _integers(part: msgspec.Struct | Tolerance) -> list[tuple[str, int]]:
-    return [(name, value) for name, value in msgspec.to_builtins(part).items() if isinstance(value, int)]
+def _integers(part: msgspec.Struct | Tolerance | RetentionClass) -> list[tuple[str, int]]:
+    return [(name, value) for name, value in msgspec.to_builtins(part).items() if type(value) is int]

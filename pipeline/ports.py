@@ -80,6 +80,11 @@ class ObjectStore(Protocol):
         """Make the COMPLIANCE lock last until at least *until*; never shortens. Raises ``NotLocked`` if it does not hold."""
         ...
 
+    def set_hold(self, bucket: str, key: str, version_id: str, on: bool) -> ObjectStat:
+        """Put one version under legal hold, or take the hold off; its retention stays as it is. Idempotent. Returns what the
+        store reports afterwards; raises ``NotLocked`` if that is not what was asked."""
+        ...
+
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectStat]:
         """Newest versions under *prefix*, in key order, lazily. Lock fields may be absent (``none``): stat to know."""
         ...
@@ -139,6 +144,11 @@ class StoreTrust(Protocol):
 
 class Signer(Protocol):
     """Signs receipts."""
+
+    @property
+    def public(self) -> bytes:
+        """The raw public key, 32 bytes."""
+        ...
 
     @property
     def key_id(self) -> str:

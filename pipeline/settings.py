@@ -45,7 +45,15 @@ class Settings(BaseSettings):
     state: Path = Field(Path(".unbroken"), description="Folder for journals, spools, keys and the local stack.")
     policy: Path | None = Field(None, description="The bureau's policy TOML; the shipped one when unset.")
     signing_key_file: Path | None = Field(
-        None, description="Ed25519 receipt key, PEM; created under the state folder when unset."
+        None,
+        description="Ed25519 receipt key, PEM; created under the state folder when neither this nor the next is set.",
+    )
+    signing_key: SecretStr = Field(
+        SecretStr(""), description="The receipt key itself, PEM, for a site that keeps secrets in the environment."
+    )
+    salt_key_file: Path | None = Field(
+        None,
+        description="Key of the salts that keep a case's fields from being guessed from the chain, 64 hex digits, the same for every ledger worker; created under the state folder when unset.",
     )
     worker_port: int = Field(
         0, ge=0, le=65535, description="Port for /livez, /readyz, /metrics; 0: 19101 media, 19102 ledger."

@@ -14,7 +14,7 @@ from pipeline.domain.annotation import Annotation, AnnotationKind, Explanation, 
 from pipeline.domain.findings import Finding
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind
 from pipeline.domain.landing import ObjectRef, SegmentLanded
-from pipeline.domain.policy import Policy, Tolerance
+from pipeline.domain.policy import Policy, RetentionClass, Tolerance
 from pipeline.domain.probe import BandIdentity, MediaFacts, SegmentProbed, StreamFacts
 from pipeline.domain.schedule import Schedule, WeekdayHours, ZoneOffset
 from pipeline.domain.time import ClaimedTime, ClockOrigin, Nanos, WallMs, from_rfc3339
@@ -23,6 +23,7 @@ T0 = from_rfc3339("2026-11-24T08:00:00.000Z")
 SOURCE = SourceId("hall-1")
 RECORDING = RecordingId("hall-1-20261124T080000Z")
 SEGMENT_MS = 10_000
+SALT_KEY = bytes(range(32))
 PTS0 = 126_000
 """1.4 s at 90 kHz, where ffmpeg's transport-stream muxer starts."""
 
@@ -46,9 +47,17 @@ def policy(**changes: Any) -> Policy:
         deadline_s=86400,
         at_risk_before_s=14400,
         provisional_retention_s=31536000,
+        retention={
+            "permanent": RetentionClass(keep_s=347_133_600, hold=True),
+            "30y": RetentionClass(keep_s=978_285_600, hold=False),
+            "10y": RetentionClass(keep_s=347_133_600, hold=False),
+        },
         checkpoint_s=300,
         voice_explanation_kinds=("body_camera", "voice_recorder", "camcorder"),
+        voice_within_s=120,
+        uninterrupted_matters=(),
         mandatory_fields=("case_name", "party_name", "recorded_date"),
+        unit_mandatory_fields={},
         standing_description_kinds=("cctv",),
         remembered_closed_recordings=48,
     )

@@ -14,10 +14,13 @@ from pipeline.domain.archive import LockedObject, RecordingArchived
 from pipeline.domain.chain import ChainState, LinkAppended, step
 from pipeline.domain.continuity import Gap, Judged, JudgedSegment, RecordingEnded, Run
 from pipeline.domain.errors import StoreUntrusted
+from pipeline.domain.identity import Sha256
+from pipeline.domain.keeping import Entry, EntryKind, entry_digest
 from pipeline.domain.playlist import Placed
 from pipeline.domain.probe import MediaFacts, SegmentProbed
+from pipeline.domain.stitch import RecordingStitched
 from pipeline.domain.time import WallMs
-from tests.builders import PTS0, RECORDING, SEGMENT_MS, SOURCE, T0, facts, object_ref, sha, video
+from tests.builders import PTS0, RECORDING, SALT_KEY, SEGMENT_MS, SOURCE, T0, facts, object_ref, sha, video
 
 DAY_MS = 24 * 3600 * 1000
 YEAR_MS = 365 * DAY_MS
@@ -40,7 +43,8 @@ def locked(name: str = "segment") -> LockedObject:
 
 
 def archived(originals: int = 1, **changes: Any) -> RecordingArchived:
-    """The receipt of the default recording's first revision, an hour after T0."""
+    """The receipt of the default recording's first revision, an hour after T0: of the first so many files of it."""
+    recording = changes.get("recording_id", RECORDING)
     made = RecordingArchived(
         source_id=SOURCE,
         source_kind="cctv",
@@ -49,13 +53,30 @@ def archived(originals: int = 1, **changes: Any) -> RecordingArchived:
         revision=1,
         close_hash=sha("close"),
         archived_at=WallMs(T0 + 3600_000),
-        originals=tuple(locked(f"original {number}") for number in range(originals)),
+        originals=tuple(locked(f"{recording}/{number}") for number in range(originals)),
         records=(),
         objects_sha256=sha("objects"),
         key_id="00" * 8,
         signature="",
         ended_at=WallMs(T0 + 60_000),
         first_received_at=WallMs(T0 + 10_500),
+    )
+    return replace(made, **changes)
+
+
+def stitched(**changes: Any) -> RecordingStitched:
+    """The default recording's first revision, its documents made."""
+    made = RecordingStitched(
+        source_id=SOURCE,
+        source_kind="cctv",
+        unit="service-hall",
+        recording_id=RECORDING,
+        revision=1,
+        close_hash=sha("close"),
+        close_seq=3,
+        documents=(),
+        originals=(object_ref(f"{RECORDING}/0"),),
+        ended=ended(),
     )
     return replace(made, **changes)
 
@@ -125,7 +146,7 @@ def chained(
     state, links = ChainState(), list[LinkAppended]()
     for position, item in enumerate(items, start=1):
         judged = Judged(source_id=SOURCE, recording_id=RECORDING, position=position, **item)
-        state, appended = step(state, judged)
+        state, appended = step(state, judged, SALT_KEY)
         links += appended
     return tuple(links)
 
@@ -145,3 +166,35 @@ def _placed(item: SegmentProbed) -> dict[str, Any]:
 def signer() -> Ed25519Signer:
     """A signer with a key of the tests' own, always the same."""
     return Ed25519Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+
+
+def classified_as(name: str, **changes: Any) -> Entry:
+    """The default recording is of this retention class, said at T0."""
+    return _entry("classified", {"retention_class": name, **changes})
+
+
+def held_for(name: str, **changes: Any) -> Entry:
+    """A hold of this name on the default recording, set at T0."""
+    return _entry("held", {"hold": name, **changes})
+
+
+def released_from(hold: Entry, **changes: Any) -> Entry:
+    """The release of *hold*, by two people."""
+    return _entry("released", {"hold": hold.hold, "releases": entry_digest(hold), "second": "Wang Fang", **changes})
+
+
+def _entry(kind: EntryKind, fields: dict[str, Any]) -> Entry:
+    made = {
+        "source_id": SOURCE,
+        "recording_id": RECORDING,
+        "made_at": T0,
+        "made_by": "Li Wei",
+        "reason": "因案",
+        **fields,
+    }
+    return Entry(kind=kind, **made)
+
+
+def register(*entries: Entry) -> dict[Sha256, Entry]:
+    """A recording's register with these entries."""
+    return {entry_digest(entry): entry for entry in entries}

@@ -22,6 +22,7 @@ def daemons(layout: Layout) -> list[Daemon]:
             f"--config.file={config}",
             f"--storage.tsdb.path={folder / 'data'}",
             "--storage.tsdb.retention.time=15d",
+            "--enable-feature=exemplar-storage",
             f"--web.listen-address=127.0.0.1:{layout.prometheus}",
         ),
         folder,

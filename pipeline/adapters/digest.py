@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from pipeline.domain.identity import Sha256
 
-_PIECE_BYTES: Final = 1 << 20
+_PIECE_BYTES: Final = 4 << 20
 
 
 class Digested(NamedTuple):
@@ -34,8 +34,8 @@ def digest(descriptor: int, found: os.stat_result, come_to: Callable[[int], None
     """Digest the whole open file, which was *found* so, in 1 MiB of memory; *come_to* is told after each piece how many bytes
     were read so far. Raises ``OSError`` of the medium."""
     whole, at = hashlib.sha256(), 0
-    piece = memoryview(bytearray(min(_PIECE_BYTES, found.st_size + 1)))
-    while at <= found.st_size and (read := os.preadv(descriptor, [piece], at)):
+    piece = memoryview(bytearray(min(_PIECE_BYTES, found.st_size)))
+    while at < found.st_size and (read := os.preadv(descriptor, [piece], at)):
         whole.update(piece[:read])
         at += read
         come_to(at)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -50,9 +51,10 @@ class KafkaLinkHistory:
 
 
 async def read_topic(
-    kafka: str, topic: str, partitions: int, *, last: int | None = None
+    kafka: str, topic: str, partitions: int, *, last: int | None = None, since: Mapping[int, int] = MappingProxyType({})
 ) -> list[ConsumerRecord[bytes, bytes]]:
-    """Every record *topic* holds now in its *partitions*, one after the other; with *last*, only that many newest per partition.
+    """Every record *topic* holds now in its *partitions*, one after the other; with *last*, only that many newest per partition;
+    with *since*, only those from that offset of a partition on.
 
     Raises :class:`BrokerUnavailable` when the broker does not answer or does not know the topic.
     """
@@ -65,7 +67,8 @@ async def read_topic(
         consumer.assign(places)
         begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
         for place in places:
-            consumer.seek(place, begins[place] if last is None else max(begins[place], ends[place] - last))
+            newest = 0 if last is None else ends[place] - last
+            consumer.seek(place, max(begins[place], newest, since.get(place.partition, 0)))
         return await _until(consumer, {place: ends[place] for place in places if ends[place] > begins[place]})
 
 

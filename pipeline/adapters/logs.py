@@ -19,7 +19,9 @@ EVENTS: Final = frozenset(
         "broker.waiting",
         "camera.lost",
         "camera.started",
+        "clearing.waiting",
         "file.announced",
+        "file.cleared",
         "file.refused",
         "history.trimmed",
         "input.blocked",
@@ -46,6 +48,7 @@ EVENTS: Final = frozenset(
         "watch.stopped",
         "topics.missing",
         "worker.cut_short",
+        "worker.key",
         "worker.started",
     }
 )

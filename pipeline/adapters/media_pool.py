@@ -84,7 +84,8 @@ class _Job(NamedTuple):
 
 class MediaPool:
     """``ports.MediaProbe`` and ``ports.MediaCopier`` on *processes* media processes. *memory_bytes*: address space a process may add to what it
-    starts with. *job* is what a process does with a file; it must be importable by name."""
+    starts with. *job* is what a process does with a file; it must be importable by name. *on_death* is
+    called for each file that cost its process; ``jobs``: files that are read now or wait for a place."""
 
     def __init__(
         self,
@@ -93,7 +94,10 @@ class MediaPool:
         memory_bytes: int,
         job: Job = media.facts,
         files_a_process: int = _FILES_A_PROCESS,
+        on_death: Callable[[], None] = lambda: None,
     ) -> None:
+        self.jobs = 0
+        self._on_death = on_death
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._all = [_Place(self._jobs, timeout_s, memory_bytes, job, files_a_process) for _ in range(processes)]
         self._threads = [Thread(target=place.work, name="media", daemon=True) for place in self._all]
@@ -139,8 +143,15 @@ class MediaPool:
 
     async def _answer_to(self, request: _Request | _Copying, told: Callable[[int], None]) -> object:
         answer: Future[object] = Future()
+        self.jobs += 1
         self._jobs.put(_Job(request, told, answer))
-        return await asyncio.wrap_future(answer)
+        try:
+            return await asyncio.wrap_future(answer)
+        except ProbeDied:
+            self._on_death()
+            raise
+        finally:
+            self.jobs -= 1
 
     def close(self) -> None:
         """End every process; jobs under way end with ``ProbeDied``, those that wait are cancelled."""

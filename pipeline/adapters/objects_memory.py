@@ -23,7 +23,7 @@ from pipeline.domain.landing import ObjectRef
 from pipeline.domain.time import WallMs
 from pipeline.ports import Clock, ObjectStat
 
-Operation = Literal["stat", "send", "read", "extend"]
+Operation = Literal["stat", "send", "read", "extend", "hold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,16 @@ class MemoryObjects:
             if found.stat.retain_until is not None and found.stat.retain_until >= until:
                 return found.stat
             stat = replace(found.stat, lock_mode="COMPLIANCE", retain_until=whole_second(until))
+            versions = self._buckets[bucket].versions[key]
+            versions[versions.index(found)] = _Version(stat, found.data)
+            return stat
+
+    def set_hold(self, bucket: str, key: str, version_id: str, on: bool) -> ObjectStat:
+        with self._faulty("hold"):
+            found = self._version(bucket, key, version_id)
+            if self._buckets[bucket].lock_days is None:
+                raise NotLocked(f"the bucket has no Object Lock ({bucket}/{key})")
+            stat = replace(found.stat, legal_hold=on)
             versions = self._buckets[bucket].versions[key]
             versions[versions.index(found)] = _Version(stat, found.data)
             return stat

@@ -153,6 +153,18 @@ class S3Objects:
             )
         return found
 
+    def set_hold(self, bucket: str, key: str, version_id: str, on: bool) -> ObjectStat:
+        found = self.stat(bucket, key, version_id)
+        if found.legal_hold is on:
+            return found
+        change = self._client.enable_object_legal_hold if on else self._client.disable_object_legal_hold
+        with mapped(f"{bucket}/{key}"):
+            change(bucket, key, version_id=version_id or None)
+        found = self.stat(bucket, key, version_id)
+        if found.legal_hold is not on:
+            raise NotLocked(f"the legal hold was not changed: expected {on}, found {found.legal_hold} ({bucket}/{key})")
+        return found
+
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectStat]:
         with mapped(f"{bucket}/{prefix}"):
             for found in self._client.list_objects(bucket, prefix=prefix, recursive=True):
@@ -193,6 +205,11 @@ class S3Objects:
                 count = sum(not item.is_delete_marker for item in found)
                 if count > 1:
                     yield str(key), count
+
+    def unfinished_uploads(self, bucket: str) -> int:
+        """How many multi-part uploads were begun and not ended: running now, or broken off."""
+        with mapped(bucket):
+            return len(self._client._list_multipart_uploads(bucket).uploads)
 
     def abort_stale_uploads(self, bucket: str, now: WallMs, older_than_s: int = STALE_UPLOAD_S) -> int:
         """Give up multi-part uploads nobody has finished for that long; returns how many. Takes no stored object away."""

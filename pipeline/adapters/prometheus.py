@@ -8,21 +8,25 @@ known beforehand; beyond :data:`UNITS_MAX` of them the rest share the name ``oth
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from itertools import product
 from typing import Final, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from pipeline import metrics as names
 from pipeline.domain import errors
-from pipeline.domain.archive import RecordingArchived
+from pipeline.domain.archive import RecordingArchived, is_prompt
 from pipeline.domain.continuity import GapState, Judged, RecordingEnded
-from pipeline.domain.deadline import Cause, DeadlineChanged
-from pipeline.domain.identity import SourceKind
+from pipeline.domain.docket import DeadlineChanged
+from pipeline.domain.findings import FindingKind
+from pipeline.domain.identity import RecordingId, SourceKind
 from pipeline.domain.outlook import AGE_BANDS, UnitDeadlines
+from pipeline.domain.quarantine import Place
 from pipeline.domain.time import WallMs
+from pipeline.domain.tracked import Cause
 from pipeline.domain.worm import WormReport
 from pipeline.metrics import Metric
 from pipeline.wire.topics import STATEFUL_STAGES
@@ -30,10 +34,13 @@ from pipeline.wire.topics import STATEFUL_STAGES
 PREFIX: Final = "unbroken_"
 UNITS_MAX: Final = 100
 OTHER: Final = "other"
-STAGES: Final = ("probe", *STATEFUL_STAGES)
+STAGES: Final = ("probe", *STATEFUL_STAGES, "keeping")
 RESULTS: Final = ("done", "replayed", "quarantined")
 OUTCOMES: Final = ("met", "missed", "late")
+PROMPT: Final = {True: "yes", False: "no"}
 KINDS: Final[tuple[SourceKind, ...]] = get_args(SourceKind)
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each counter, which nobody reads
 
 
 class Metrics:
@@ -42,20 +49,24 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self._series = {metric.name: _registered(metric, self.registry) for metric in names.CATALOGUE}
+        self._names: set[str] = set()
         self._units: set[tuple[str, SourceKind]] = set()
+        self._standing: set[tuple[str, str]] = set()
         for metric, values in _bounded():
             for labels in product(*values):
                 self._touch(metric, *labels)
+        self.quarantine({})
         self.set(names.BUILD, 1, version("unbroken"))
 
     # -- any metric ------------------------------------------------------------------------------------------------------
 
-    def inc(self, metric: Metric, amount: float, *labels: str) -> None:
-        """Add *amount* to a counter; *labels* in the catalogue's order. Raises ``ValueError`` for another kind or number."""
+    def inc(self, metric: Metric, amount: float, *labels: str, recording: RecordingId | None = None) -> None:
+        """Add *amount* to a counter; *labels* in the catalogue's order; *recording* is its exemplar, the one place where
+        identity belongs. Raises ``ValueError`` for another kind or number."""
         series = self._child(metric, labels)
         if not isinstance(series, Counter):
             raise ValueError(f"expected a counter, found a {metric.kind}: {metric.name}")
-        series.inc(amount)
+        series.inc(amount, _exemplar(recording))
 
     def set(self, metric: Metric, value: float, *labels: str) -> None:
         """Put a gauge to *value*; raises as :meth:`inc`."""
@@ -64,12 +75,12 @@ class Metrics:
             raise ValueError(f"expected a gauge, found a {metric.kind}: {metric.name}")
         series.set(value)
 
-    def time(self, metric: Metric, seconds: float, *labels: str) -> None:
-        """Put one observation into a histogram; raises as :meth:`inc`."""
+    def time(self, metric: Metric, seconds: float, *labels: str, recording: RecordingId | None = None) -> None:
+        """Put one observation into a histogram; as :meth:`inc`."""
         series = self._child(metric, labels)
         if not isinstance(series, Histogram):
             raise ValueError(f"expected a histogram, found a {metric.kind}: {metric.name}")
-        series.observe(seconds)
+        series.observe(seconds, _exemplar(recording))
 
     def _child(self, metric: Metric, labels: tuple[str, ...]) -> Counter | Gauge | Histogram:
         series = self._series[metric.name]
@@ -98,18 +109,42 @@ class Metrics:
     def carried(self, stage: str, seconds: float) -> None:
         self.time(names.STAGE_DURATION, seconds, stage)
 
+    def taken(self, partitions: Mapping[str, int]) -> None:
+        self.inc(names.REBALANCES, 1)
+        for stage, count in partitions.items():
+            self.set(names.PARTITIONS, count, stage)
+
+    # -- the worker itself -----------------------------------------------------------------------------------------------
+
     def loop_lag(self, seconds: float) -> None:
         """How late the event loop woke up."""
         self.set(names.LOOP_LAG, seconds)
+
+    def broker_lag(self, inputs: Mapping[str, int]) -> None:
+        """The broker said where its topics end: *inputs* of each stage are not finished."""
+        self.set(names.BROKER_LAST, time.time())
+        for stage, count in inputs.items():
+            self.set(names.LAG, count, stage)
+
+    def pool(self, processes: int, jobs: Callable[[], int]) -> None:
+        """There is a media pool; *jobs* is asked at each scrape."""
+        self.set(names.POOL_PROCESSES, processes)
+        series = self._child(names.POOL_JOBS, ())
+        assert isinstance(series, Gauge)
+        series.set_function(jobs)
+
+    def pool_death(self) -> None:
+        """A media file cost the process that read it."""
+        self.inc(names.POOL_DEATHS, 1)
 
     # -- what happened ---------------------------------------------------------------------------------------------------
 
     def observe(self, event: object) -> None:
         """Count an event a stage emitted. Gaps are counted at a recording's first end; later revisions are no new gaps."""
-        if isinstance(event, Judged) and event.ended is not None and event.ended.revision == 1:
-            self._ended(event.ended)
+        if isinstance(event, Judged):
+            self._judged(event)
         elif isinstance(event, RecordingArchived):
-            self.inc(names.ARCHIVED, 1, event.source_kind)
+            self._archived(event)
         elif isinstance(event, DeadlineChanged):
             self._deadline(event)
 
@@ -118,18 +153,36 @@ class Metrics:
         self.set(names.WORM_SUCCESS, int(not report.wrong))
         self.set(names.WORM_LAST, report.tried_at / 1000)
 
+    def _judged(self, item: Judged) -> None:
+        if item.segment is not None:
+            kind = item.segment.probed.landed.source_kind
+            for finding in item.segment.findings:
+                self.inc(names.FINDINGS, 1, kind, finding.kind, recording=item.recording_id)
+        if item.ended is not None and item.ended.revision == 1:
+            self._ended(item.ended)
+
     def _ended(self, ended: RecordingEnded) -> None:
+        recording = ended.recording_id
         self.inc(names.COVERED_SECONDS, ended.covered_ms / 1000, ended.source_kind)
         for gap in ended.gaps:
-            self.inc(names.GAPS, 1, ended.source_kind, gap.state)
-            self.inc(names.GAP_SECONDS, gap.size_ms / 1000, ended.source_kind, gap.state)
+            self.inc(names.GAPS, 1, ended.source_kind, gap.state, recording=recording)
+            self.inc(names.GAP_SECONDS, gap.size_ms / 1000, ended.source_kind, gap.state, recording=recording)
+
+    def _archived(self, receipt: RecordingArchived) -> None:
+        self.inc(names.ARCHIVED, 1, receipt.source_kind)
+        if receipt.revision > 1:
+            return
+        recording = receipt.recording_id
+        took_ms = receipt.archived_at - (receipt.ended_at or receipt.first_received_at)
+        self.time(names.ARCHIVE_LATENCY, max(0, took_ms) / 1000, receipt.source_kind, recording=recording)
+        self.inc(names.PROMPTNESS, 1, receipt.source_kind, PROMPT[is_prompt(receipt)], recording=recording)
 
     def _deadline(self, change: DeadlineChanged) -> None:
         unit = self._unit(change.unit, change.source_kind)
         if change.state in OUTCOMES:
-            self.inc(names.DEADLINE_OUTCOMES, 1, unit, change.source_kind, change.state)
+            self.inc(names.DEADLINE_OUTCOMES, 1, unit, change.source_kind, change.state, recording=change.recording_id)
         if change.cause is not None:
-            self.inc(names.DEADLINE_BREACHES, 1, unit, change.cause)
+            self.inc(names.DEADLINE_BREACHES, 1, unit, change.cause, recording=change.recording_id)
 
     # -- what is ahead ---------------------------------------------------------------------------------------------------
 
@@ -152,21 +205,50 @@ class Metrics:
         for number, band in enumerate(AGE_BANDS):
             self.set(names.UNARCHIVED, sum(item.unarchived[number] for item in items), unit, kind, band)
         self.set(names.EXPECTED, sum(item.expected for item in items), unit, kind)
+        self.set(names.CAMERAS_ON_DUTY, sum(item.on_duty for item in items), unit, kind)
+        self.set(names.CAMERAS_SILENT, sum(item.silent for item in items), unit, kind)
+        self.set(names.SILENT_SECONDS, sum(item.silent_ms for item in items) / 1000, unit, kind)
         self.set(names.UNARCHIVED_OLDEST_END, _earliest(item.oldest_end for item in items), unit, kind)
         self.set(names.DEADLINE_NEXT, _earliest(item.next_at for item in items), unit, kind)
 
+    def standing_gaps(self, found: Mapping[tuple[str, str], int]) -> None:
+        """How many gaps stand, by unit and class; see ``continuity.standing_gaps``. What left our memory stands no more."""
+        counts = dict.fromkeys(self._standing, 0)
+        for (unit, gap_class), count in found.items():
+            label = self._named(unit), gap_class
+            counts[label] = counts.get(label, 0) + count
+        self._standing.update(counts)
+        for (unit, gap_class), count in counts.items():
+            self.set(names.GAPS_STANDING, count, unit, gap_class)
+
+    def quarantine(self, waiting: Mapping[Place, WallMs]) -> None:
+        """What waits in quarantine, and since when."""
+        for stage in STAGES:
+            since = [at for place, at in waiting.items() if place.stage == stage]
+            self.set(names.QUARANTINE_WAITING, len(since), stage)
+            self.set(names.QUARANTINE_OLDEST, min(since) / 1000 if since else math.inf, stage)
+
     def _unit(self, unit: str, kind: SourceKind) -> str:
         """The label value of *unit*; when it is heard of for the first time with this *kind*, all its series appear."""
-        if (unit, kind) in self._units:
-            return unit
-        if len({known for known, _ in self._units} | {unit}) > UNITS_MAX:
-            unit = OTHER
-        self._units.add((unit, kind))
-        for outcome in OUTCOMES:
-            self._touch(names.DEADLINE_OUTCOMES, unit, kind, outcome)
-        for cause in get_args(Cause):
-            self._touch(names.DEADLINE_BREACHES, unit, cause)
+        unit = self._named(unit)
+        if (unit, kind) not in self._units:
+            self._units.add((unit, kind))
+            for outcome in OUTCOMES:
+                self._touch(names.DEADLINE_OUTCOMES, unit, kind, outcome)
+            for cause in get_args(Cause):
+                self._touch(names.DEADLINE_BREACHES, unit, cause)
         return unit
+
+    def _named(self, unit: str) -> str:
+        """*unit*, or ``other`` when there are too many."""
+        if unit not in self._names and len(self._names) >= UNITS_MAX:
+            return OTHER
+        self._names.add(unit)
+        return unit
+
+
+def _exemplar(recording: RecordingId | None) -> dict[str, str] | None:
+    return None if recording is None else {"recording_id": recording}
 
 
 def _earliest(instants: Iterable[WallMs | None]) -> float:
@@ -191,6 +273,8 @@ def _bounded() -> Iterator[tuple[Metric, list[Iterable[str]]]]:
         "reason": tuple(_reasons(errors.UnbrokenError)),
         "source_kind": KINDS,
         "state": get_args(GapState),
+        "finding": get_args(FindingKind),
+        "prompt": tuple(PROMPT.values()),
     }
     for metric in names.CATALOGUE:
         if metric.labels and all(label in values for label in metric.labels):

@@ -1,7 +1,8 @@
 """Roles: what each key of ours may do in each bucket, as bucket policies. Each process runs with the key of its role.
 
 1. Connectors put originals and read them back. They cannot touch a lock.
-2. The archive (ledger worker) puts records and derivatives, reads, and makes locks longer. On the probe's bucket, which
+2. The archive (ledger worker, `hold`) puts records and derivatives, reads, makes locks longer, and sets and
+   takes off legal holds, which no lock stands behind: who took one off is in the register (docs/keeping.md). On the probe's bucket, which
    holds no evidence, it may do everything: where its key may not delete, a refusal would prove nothing of locks.
 3. Verifiers (media worker, ``unbroken verify``, ``recordings``) read.
 4. Nobody deletes a version of evidence, passes by a lock or gives an object away, the owner of the buckets included: that
@@ -30,7 +31,7 @@ _LOOK: Final = (
 )
 _READ: Final = ("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention", "s3:GetObjectLegalHold")
 _PUT: Final = (*_READ, "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
-_EXTEND: Final = (*_PUT, "s3:PutObjectRetention")
+_KEEP: Final = (*_PUT, "s3:PutObjectRetention", "s3:PutObjectLegalHold")
 _NEVER: Final = (
     "s3:DeleteObject",
     "s3:DeleteObjectVersion",
@@ -49,8 +50,8 @@ def policies(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
     if not users:
         return {}
     allowed = {
-        settings.originals: ((connector, _PUT), (archive, _EXTEND), (verifier, _READ)),
-        settings.records: ((connector, _READ), (archive, _EXTEND), (verifier, _READ)),
+        settings.originals: ((connector, _PUT), (archive, _KEEP), (verifier, _READ)),
+        settings.records: ((connector, _READ), (archive, _KEEP), (verifier, _READ)),
         settings.derived: ((archive, _PUT), (verifier, _READ)),
         settings.worm_probe: ((archive, ("s3:*",)),),
     }

@@ -1,11 +1,11 @@
-"""Signing: the Ed25519 key (RFC 8032) that signs receipts, kept as a PEM file that only its owner may read."""
+"""Signing: the Ed25519 key (RFC 8032) that signs receipts, kept as a PEM file that only its owner may read, or in the
+environment. A key is never replaced: another one is made beside it, and both go on being known by their ids."""
 
 from __future__ import annotations
 
-import hashlib
-import os
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from tempfile import mkstemp
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -15,9 +15,13 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
+    load_pem_public_key,
 )
 
+from pipeline.adapters.private_file import write_once
 from pipeline.domain.errors import Misconfigured
+from pipeline.domain.keys import key_id
+from pipeline.settings import Settings
 
 KEY_FILE = "receipt-key.pem"
 
@@ -27,12 +31,15 @@ class Ed25519Signer:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self.public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self._key_id = key_id(self.public)
+        self._public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    @property
+    def public(self) -> bytes:
+        return self._public
 
     @property
     def key_id(self) -> str:
-        return self._key_id
+        return key_id(self._public)
 
     @property
     def public_pem(self) -> bytes:
@@ -41,11 +48,6 @@ class Ed25519Signer:
 
     def sign(self, message: bytes) -> bytes:
         return self._key.sign(message)
-
-
-def key_id(public: bytes) -> str:
-    """First 16 hex digits of SHA-256 of the raw public key."""
-    return hashlib.sha256(public).hexdigest()[:16]
 
 
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
@@ -57,6 +59,18 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
+def open_signer(settings: Settings) -> Ed25519Signer:
+    """The signer of an installation, its key from the environment, a file or the state folder; raises as :func:`load_signer`."""
+    pem = settings.signing_key.get_secret_value()
+    if not pem:
+        return load_signer(settings.signing_key_file, settings.state)
+    if settings.signing_key_file is not None:
+        raise Misconfigured(
+            "the receipt key is given twice: unset one of UNBROKEN_SIGNING_KEY and UNBROKEN_SIGNING_KEY_FILE"
+        )
+    return Ed25519Signer(_private(pem.encode(), "UNBROKEN_SIGNING_KEY"))
+
+
 def load_signer(key_file: Path | None, state: Path) -> Ed25519Signer:
     """The signer with the key in *key_file*, or with the one in the *state* folder, made there if there is none.
 
@@ -64,41 +78,67 @@ def load_signer(key_file: Path | None, state: Path) -> Ed25519Signer:
     is absent though named, not an Ed25519 key in PEM, or readable by others.
     """
     path = key_file or state / KEY_FILE
+    if key_file is None and not path.exists():
+        with suppress(FileExistsError):  # another process made one meanwhile: that one stays
+            make_key(path)
     try:
-        if key_file is None and not path.exists():
-            _create(path)
-        mode = path.stat().st_mode & 0o777
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as exc:
+        mode, pem = path.stat().st_mode & 0o777, path.read_bytes()
+    except OSError as exc:
         raise Misconfigured(f"the receipt key cannot be used: {exc} ({path})") from exc
     if mode & 0o077:
         raise Misconfigured(
             f"the receipt key may be read by its owner only: expected mode 600, found {mode:o} ({path})"
         )
-    if not isinstance(key, Ed25519PrivateKey):
-        raise Misconfigured(
-            f"the receipt key is of another kind: expected Ed25519, found {type(key).__name__} ({path})"
-        )
-    signer = Ed25519Signer(key)
+    signer = Ed25519Signer(_private(pem, str(path)))
     if key_file is None:
         path.with_suffix(".pub.pem").write_bytes(signer.public_pem)
     return signer
 
 
-def _create(path: Path) -> None:
-    """A new key at *path*, whole or not at all; if another process made one meanwhile, that one stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    descriptor, name = mkstemp(prefix=path.name, suffix=".part", dir=path.parent)  # mode 600 from the first moment
-    part = Path(name)
+def make_key(path: Path) -> Ed25519Signer:
+    """A new key at *path*, whole or not at all, for its owner only; its public half beside it, as ``.pub.pem``.
+
+    Raises ``FileExistsError`` and touches nothing if either file is there, :class:`Misconfigured` if it cannot be written.
+    """
+    key = Ed25519PrivateKey.generate()
+    signer, beside = Ed25519Signer(key), path.with_suffix(".pub.pem")
+    if beside.exists():
+        raise FileExistsError(f"a public key is there already ({beside})")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(part, path)
-        except FileExistsError:
-            return
-    finally:
-        part.unlink()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_once(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        beside.write_bytes(signer.public_pem)
+    except FileExistsError:
+        raise
+    except OSError as exc:
+        raise Misconfigured(f"the receipt key cannot be written: {exc} ({path})") from exc
+    return signer
+
+
+def read_public(path: Path) -> bytes:
+    """The raw public key in the PEM file at *path*; raises :class:`Misconfigured` if there is none."""
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError, UnsupportedAlgorithm) as exc:
+        raise Misconfigured(f"the public key cannot be used: {exc} ({path})") from exc
+    if not isinstance(key, Ed25519PublicKey):
+        raise Misconfigured(f"expected an Ed25519 public key, found {type(key).__name__} ({path})")
+    return key.public_bytes_raw()
+
+
+def known_keys(files: Sequence[Path], state: Path) -> dict[str, bytes]:
+    """Raw public keys by id, from *files*, or else all that lie in the *state* folder; raises :class:`Misconfigured`."""
+    found = files or (sorted(state.glob("*.pub.pem")) if state.is_dir() else [])
+    return {key_id(public): public for public in map(read_public, found)}
+
+
+def _private(pem: bytes, where: str) -> Ed25519PrivateKey:
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
+        raise Misconfigured(f"the receipt key cannot be used: {exc} ({where})") from exc
+    if not isinstance(key, Ed25519PrivateKey):
+        raise Misconfigured(
+            f"the receipt key is of another kind: expected Ed25519, found {type(key).__name__} ({where})"
+        )
+    return key

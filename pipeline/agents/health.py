@@ -18,7 +18,7 @@ from aiohttp import web
 from faust.types import TP
 from mode import Service
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 from pipeline.agents.runner import Runner
 
@@ -58,13 +58,15 @@ class Health(Service):
         port: int,
         registry: CollectorRegistry,
         loop_lag: Callable[[float], None] = lambda _seconds: None,
+        broker_lag: Callable[[Mapping[str, int]], None] = lambda _inputs: None,
     ) -> None:
         super().__init__()
         self._app = app
         self._runner = runner
         self._port = port
         self._registry = registry
-        self._report_lag = loop_lag
+        self._report_loop = loop_lag
+        self._report_lag = broker_lag
         self._lag_s = 0.0
         self._progress = Progress()
         self._out = structlog.get_logger()
@@ -100,15 +102,17 @@ class Health(Service):
         ready = self._runner.ready
         return web.json_response({"ready": ready}, status=200 if ready else 503)
 
-    async def _metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def _metrics(self, request: web.Request) -> web.Response:
+        """In the form the reader asks for; only OpenMetrics carries exemplars."""
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
 
     async def _watch_loop(self) -> None:
         while not self.should_stop:
             before = monotonic()
             await asyncio.sleep(LOOP_TICK_S)
             self._lag_s = max(0.0, monotonic() - before - LOOP_TICK_S)
-            self._report_lag(self._lag_s)
+            self._report_loop(self._lag_s)
             if self._lag_s > 1:
                 self._out.warning("loop.late", seconds=round(self._lag_s, 2))
 
@@ -123,6 +127,7 @@ class Health(Service):
             except Exception as exc:  # the broker is away or the group rebalances: nothing can be said of progress
                 self._out.debug("progress.unknown", error=repr(exc))
                 continue
+            self._report_lag(self._runner.lag(ends))
             self._progress.observe(positions, ends, frozenset(self._runner.waiting()), monotonic())
             for tp in self._progress.stalled(monotonic()):
                 self._out.error("progress.missing", topic=tp.topic, partition=tp.partition)

@@ -36,7 +36,7 @@ from pipeline.domain.archive import ArchiveState, RecordingArchived, is_repeat, 
 from pipeline.domain.chain import LinkAppended
 from pipeline.domain.checkpoint import CheckpointDue, CheckpointState
 from pipeline.domain.continuity import Judged
-from pipeline.domain.deadline import DeadlineChanged
+from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.errors import BrokerUnavailable, Malformed, StateUnreadable
 from pipeline.domain.policy import Policy
 from pipeline.domain.replay import Difference, Input, Mark, Replayed, differences, replay
@@ -86,7 +86,7 @@ class Standing:
     record: Record | None = None
 
 
-def pure_stages(settings: Settings, policy: Policy) -> dict[str, Stage[Any, Any]]:
+def pure_stages(settings: Settings, policy: Policy, salt_key: bytes) -> dict[str, Stage[Any, Any]]:
     """The ledger's stages without their I/O: those that do any only remember what they were given."""
 
     def hold(
@@ -100,9 +100,22 @@ def pure_stages(settings: Settings, policy: Policy) -> dict[str, Stage[Any, Any]
     def note_archived(state: ArchiveState, received: Received[RecordingStitched]) -> tuple[ArchiveState, tuple[()]]:
         return (state if is_repeat(state, received.event) else remember(state, received.event)), ()
 
-    return ledger_stages(
-        Bench(settings=settings, policy=policy, observe=lambda _: None), hold, follow_link, note_archived
-    )
+    bench = Bench(settings=settings, policy=policy, observe=lambda _: None, salt_key=salt_key)
+    stages = ledger_stages(bench, hold, follow_link, note_archived)
+    return {**stages, "deadline": _without_silences(stages["deadline"], settings)}
+
+
+def _without_silences(stage: Stage[Any, Any], settings: Settings) -> Stage[Any, Any]:
+    """The deadline stage without what it says of silent cameras: two topics have no order between them to be held against,
+    and all of that follows from the same state."""
+    step: Any = stage.step
+    silences = settings.topic(topics.SILENCE.name)
+
+    def only(state: Any, received: Received[Any]) -> tuple[Any, tuple[Output, ...]]:
+        state, outputs = step(state, received)
+        return state, tuple(output for output in outputs if output.topic != silences)
+
+    return replace(stage, step=only)
 
 
 # -- comparing -----------------------------------------------------------------------------------------------------------
@@ -243,7 +256,7 @@ def _mark(event: Judged | LinkAppended | DeadlineChanged | RecordingArchived) ->
     if isinstance(event, LinkAppended):
         return Mark((event.recording_id, event.seq), event.hash)
     if isinstance(event, DeadlineChanged):
-        return Mark((event.recording_id, event.state))
+        return Mark((event.recording_id, event.state, event.changed_at))
     raise TypeError(f"not an output that is compared: {type(event).__name__}")
 
 

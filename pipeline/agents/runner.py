@@ -12,6 +12,7 @@ import asyncio
 import inspect
 import random
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from types import MappingProxyType
@@ -137,6 +138,14 @@ class Runner:
                 slowest[tp] = min(offset, slowest.get(tp, offset))
         return slowest
 
+    def lag(self, ends: Mapping[TP, int]) -> Mapping[str, int]:
+        """How many inputs before *ends* each stage has not finished, in the partitions that are here."""
+        found = dict.fromkeys(self._stages, 0)
+        for lane in self._lanes.values():
+            for topic, offset in lane.positions.items():
+                found[lane.stage.name] += max(0, ends.get(TP(topic, lane.partition), offset) - offset)
+        return found
+
     def waiting(self) -> Mapping[TP, Exception]:
         """Partitions that wait, and on what."""
         return {
@@ -176,6 +185,8 @@ class Runner:
                 self._log.critical("state.unreadable", exc_info=True)
             else:
                 self._taken = True
+                held = Counter(name for name, _ in self._lanes)
+                self._meter.taken({name: held[name] for name in self._stages})
                 keys = sum(len(lane.held) for lane in self._lanes.values())
                 self._log.info(
                     "state.loaded", partitions=len(assigned), keys=keys, seconds=round(monotonic() - began, 2)

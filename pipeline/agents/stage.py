@@ -6,7 +6,7 @@ to (``key``) and what follows from it (``step``). The runner does the rest, the 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -97,6 +97,10 @@ class Meter(Protocol):
         """One batch took *seconds* through the stage, waiting included."""
         ...
 
+    def taken(self, partitions: Mapping[str, int]) -> None:
+        """The worker was given partitions and has their states: so many of each stage."""
+        ...
+
 
 class Unmetered:
     """The meter that counts nothing."""
@@ -117,6 +121,9 @@ class Unmetered:
         pass
 
     def carried(self, stage: str, seconds: float) -> None:
+        pass
+
+    def taken(self, partitions: Mapping[str, int]) -> None:
         pass
 
 

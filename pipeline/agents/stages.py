@@ -17,13 +17,14 @@ from pipeline.domain.archive import ArchiveState
 from pipeline.domain.chain import ChainState
 from pipeline.domain.checkpoint import CheckpointState
 from pipeline.domain.continuity import SourceState
-from pipeline.domain.deadline import SourceDeadlines
+from pipeline.domain.docket import SourceDeadlines
 from pipeline.domain.identity import SourceId
 from pipeline.domain.landing import SegmentLanded
 from pipeline.domain.policy import Policy
 from pipeline.domain.stitch import StitchState
 from pipeline.ports import Clock
 from pipeline.settings import Settings
+from pipeline.steps.keeping import KeepingStep
 from pipeline.steps.probe import ProbeStep
 from pipeline.wire import codec, topics
 from pipeline.wire.cloudevents import headers, key
@@ -43,6 +44,8 @@ class Bench:
     settings: Settings
     policy: Policy
     observe: Observer
+    salt_key: bytes = b""
+    """For the chain stage; a worker without that stage has none."""
 
     def outputs(self, events: Sequence[Event]) -> tuple[Output, ...]:
         """Domain events as records for the broker."""
@@ -102,6 +105,12 @@ def media_stage(bench: Bench, probe: ProbeStep) -> Stage[Any, Any]:
     return bench.stage("probe", (topics.LANDED,), step, None, None)
 
 
+def keeping_stage(bench: Bench, keeping: KeepingStep) -> Stage[Any, Any]:
+    """Retention classes from case data. It keeps no state: what it notes is in the archive, and noting it again changes
+    nothing."""
+    return bench.stage("keeping", (topics.ANNOTATION,), keeping.step, None, None)
+
+
 def ledger_stages(
     bench: Bench, keep: Callable[..., Any], stitch: Callable[..., Any], archive: Callable[..., Any]
 ) -> dict[str, Stage[Any, Any]]:
@@ -112,7 +121,7 @@ def ledger_stages(
         return continuity.step(state, received.event, policy)
 
     def link(state: Any, received: Received[Any]) -> Any:
-        return chain.step(state, received.event)
+        return chain.step(state, received.event, bench.salt_key)
 
     def track(state: Any, received: Received[Any]) -> Any:
         return deadline.step(state, received.event, policy)
@@ -140,7 +149,7 @@ def ledger_stages(
         bench.stage("archive", (topics.STITCHED,), archive, lambda _key: ArchiveState(), ArchiveState),
         bench.stage(
             "deadline",
-            (topics.LANDED, topics.ANNOTATION, topics.ARCHIVED),
+            (topics.LANDED, topics.ANNOTATION, topics.STITCHED, topics.ARCHIVED),
             track,
             lambda key: SourceDeadlines(source_id=SourceId(key)),
             SourceDeadlines,

@@ -29,7 +29,10 @@ COMMANDS: Final = (
     "play",
     "quarantine",
     "rebuild",
+    "reconcile",
     "verify",
+    "keys",
+    "hold",
     "doctor",
     "check",
 )

@@ -1,33 +1,31 @@
-"""``unbroken describe|explain|end|schedule``: what a person says about a recording, sent as it is said.
+"""``unbroken describe|explain|review|end|schedule``: what a person says about a recording, sent as it is said.
 
-Annotations are never edited: saying something again, differently, is a new statement beside the old one.
+Statements are never edited: saying something again, differently, is a new statement beside the old one, and the last said
+counts. What is wrong with one is said in English or Chinese (``--lang``), all of it at once, and nothing is sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Final, get_args
+from typing import Annotated, Any, Final, Literal, cast, get_args
 
 import typer
 
 from pipeline.adapters.clock import SystemClock
 from pipeline.connectors.announcer import announcing
-from pipeline.domain.annotation import (
-    Annotation,
-    AnnotationKind,
-    Explanation,
-    Metadata,
-    ReasonCode,
-    ScheduleWindow,
-    SessionEnded,
-)
+from pipeline.domain.annotation import Annotation, ReasonCode
 from pipeline.domain.canonical import digest
-from pipeline.domain.identity import recording_id, source_id
-from pipeline.domain.time import WallMs
+from pipeline.domain.dictionary import key_of
+from pipeline.domain.keeping import CLASS_FIELD
+from pipeline.domain.statement import Language, in_words, incomplete
+from pipeline.domain.time import WallMs, from_rfc3339, to_rfc3339
+from pipeline.policy import load_policy
 from pipeline.settings import Settings
+from pipeline.wire.codec import encode
+from pipeline.wire.statements import take
 
 _REASONS: Final = ", ".join(get_args(ReasonCode))
 
@@ -43,6 +41,13 @@ def instant(text: str) -> WallMs:
     return WallMs(round(at.timestamp() * 1000))
 
 
+def language(text: str) -> str:
+    """One of the languages we speak; raises ``BadParameter`` for another."""
+    if text not in get_args(Language):
+        raise typer.BadParameter(f"expected one of {', '.join(get_args(Language))}, found {text!r}")
+    return text
+
+
 Recording = Annotated[str, typer.Argument(help="The recording's id, as `unbroken recordings` shows it.")]
 Source = Annotated[str, typer.Option("--source", help="The source's id.")]
 By = Annotated[
@@ -51,11 +56,13 @@ By = Annotated[
 Start = Annotated[int, typer.Option("--start", parser=instant, metavar="TIME", help="ISO 8601 with zone.")]
 End = Annotated[int, typer.Option("--end", parser=instant, metavar="TIME", help="ISO 8601 with zone.")]
 Voice = Annotated[int | None, typer.Option(parser=instant, metavar="TIME", help="Where the reason is spoken.")]
+Lang = Annotated[str, typer.Option("--lang", callback=language, help="Language of messages: en or zh.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be sent and send nothing.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add ``describe``, ``explain``, ``end`` and ``schedule``."""
-    for command in (describe, explain, end, schedule):
+    """Add ``describe``, ``explain``, ``review``, ``end`` and ``schedule``."""
+    for command in (describe, explain, review, end, schedule):
         app.command(command.__name__)(command)
 
 
@@ -66,14 +73,22 @@ def describe(
     case_name: Annotated[str | None, typer.Option(help="The case's name.")] = None,
     party: Annotated[str | None, typer.Option(help="The other party's name.")] = None,
     recorded_date: Annotated[str | None, typer.Option(help="The day it was recorded, YYYY-MM-DD.")] = None,
-    extra: Annotated[list[str] | None, typer.Option(help="A further field, NAME=VALUE; repeatable.")] = None,
+    retention_class: Annotated[
+        str | None, typer.Option(help="How long the case's file is kept (article 12), by a name of the policy.")
+    ] = None,
+    extra: Annotated[
+        list[str] | None, typer.Option(help="A further field, NAME=VALUE; a name of docs/explain.md; repeatable.")
+    ] = None,
+    unit: Annotated[str | None, typer.Option(help="The unit, whose own mandatory fields are then asked for.")] = None,
+    lang: Lang = "en",
+    dry_run: DryRun = False,
 ) -> None:
-    """Give a recording its case data (article 9)."""
-    pairs = tuple(_pair(text) for text in extra or [])
-    data = Metadata(case_name=case_name, party_name=party, recorded_date=recorded_date, extra=pairs)
-    if data == Metadata():
-        raise typer.BadParameter("nothing to say: give at least one field")
-    _say(lambda: _annotation("metadata", source, recording, by, metadata=data))
+    """Give a recording its case data (article 9); with its retention class, everything archived of it is kept as long."""
+    data = {"case_name": case_name, "party_name": party, "recorded_date": recorded_date}
+    pairs = [list(_pair(text)) for text in extra or []]
+    pairs += [] if retention_class is None else [[CLASS_FIELD, retention_class]]
+    body = {**data, "extra": pairs}
+    say(_raw("metadata", source, recording, by, unit=unit, metadata=body), lang, dry_run=dry_run)
 
 
 def explain(
@@ -86,21 +101,37 @@ def explain(
     text: Annotated[str, typer.Option(help="In words; R9 needs it.")] = "",
     voice_start: Voice = None,
     voice_end: Voice = None,
+    lang: Lang = "en",
+    dry_run: DryRun = False,
 ) -> None:
     """Say why a recording has a gap (article 8)."""
-    if reason not in get_args(ReasonCode):
-        raise typer.BadParameter(f"expected one of {_REASONS}, found {reason!r}", param_hint="--reason")
-    if end <= start:
-        raise typer.BadParameter("a gap ends after it starts", param_hint="--end")
-    body = Explanation(
-        gap_start=WallMs(start),
-        gap_end=WallMs(end),
-        reason=reason,  # type: ignore[arg-type]  # checked above
-        text=text,
-        voice_start=None if voice_start is None else WallMs(voice_start),
-        voice_end=None if voice_end is None else WallMs(voice_end),
-    )
-    _say(lambda: _annotation("explanation", source, recording, by, explanation=body))
+    body = {
+        "gap_start": _spelt(start),
+        "gap_end": _spelt(end),
+        "reason": reason,
+        "text": text,
+        "voice_start": _spelt(voice_start),
+        "voice_end": _spelt(voice_end),
+    }
+    say(_raw("explanation", source, recording, by, explanation=body), lang, dry_run=dry_run)
+
+
+def review(
+    recording: Recording,
+    source: Source,
+    by: By,
+    explanation: Annotated[
+        str, typer.Option("--of", help="The explanation, as `unbroken gaps --json` names it (explained_by).")
+    ],
+    accept: Annotated[bool, typer.Option("--accept/--reject", help="Whether it explains the gap.")],
+    note: Annotated[str | None, typer.Option(help="Why, in words.")] = None,
+    lang: Lang = "en",
+    dry_run: DryRun = False,
+) -> None:
+    """Say whether somebody else's explanation holds (article 8): R9, or a matter that must not be interrupted."""
+    extra = [["reviewed_explanation", explanation], ["review_result", "accepted" if accept else "rejected"]]
+    extra += [["review_note", note]] if note is not None else []
+    say(_raw("metadata", source, recording, by, metadata={"extra": extra}), lang, dry_run=dry_run)
 
 
 def end(
@@ -108,10 +139,12 @@ def end(
     source: Source,
     by: By,
     expected: Annotated[int | None, typer.Option(min=0, help="How many files were sent for it.")] = None,
+    lang: Lang = "en",
+    dry_run: DryRun = False,
 ) -> None:
     """Say that no more files are expected for a recording."""
-    body = SessionEnded(reason="declared", expected_segments=expected)
-    _say(lambda: _annotation("session_ended", source, recording, by, ended=body))
+    body = {"reason": "declared", "expected_segments": expected}
+    say(_raw("session_ended", source, recording, by, ended=body), lang, dry_run=dry_run)
 
 
 def schedule(
@@ -120,49 +153,49 @@ def schedule(
     start: Start,
     end: End,
     reason: Annotated[str, typer.Option(help="Why the source does not record then, in a few words.")],
+    lang: Lang = "en",
+    dry_run: DryRun = False,
 ) -> None:
     """Say that a source is planned not to record for a while."""
-    if end <= start:
-        raise typer.BadParameter("a window ends after it starts", param_hint="--end")
-    body = ScheduleWindow(start=WallMs(start), end=WallMs(end), reason=reason)
-    _say(lambda: _annotation("schedule_window", source, None, by, window=body))
+    body = {"start": _spelt(start), "end": _spelt(end), "reason": reason}
+    say(_raw("schedule_window", source, None, by, window=body), lang, dry_run=dry_run)
 
 
-def _annotation(
-    kind: AnnotationKind,
+def _raw(
+    kind: Literal["metadata", "explanation", "session_ended", "schedule_window"],
     source: str,
     recording: str | None,
     by: str,
-    *,
-    metadata: Metadata | None = None,
-    explanation: Explanation | None = None,
-    ended: SessionEnded | None = None,
-    window: ScheduleWindow | None = None,
-) -> Annotation:
+    **more: object,
+) -> dict[str, Any]:
     """The statement; its id follows from who said it when about what, and one person does not type twice in one ms."""
     now = SystemClock().now()
-    return Annotation(
-        annotation_id=f"said-{digest([kind, source, recording, by, str(now)])[:32]}",
-        kind=kind,
-        source_id=source_id(source),
-        recording_id=None if recording is None else recording_id(recording),
-        made_at=now,
-        made_by=by,
-        metadata=metadata,
-        explanation=explanation,
-        ended=ended,
-        window=window,
-    )
+    return {
+        "annotation_id": f"said-{digest([kind, source, recording, by, str(now)])[:32]}",
+        "kind": kind,
+        "source_id": source,
+        "recording_id": recording,
+        "made_at": to_rfc3339(now),
+        "made_by": by,
+        **more,
+    }
 
 
-def _say(build: Callable[[], Annotation]) -> None:
-    """Build and send the statement; what the domain refuses is wrong usage."""
-    try:
-        annotation = build()
-    except ValueError as exc:
-        raise typer.BadParameter(str(exc)) from exc
-    asyncio.run(_send(annotation))
-    typer.echo(f"sent {annotation.kind} {annotation.annotation_id}")
+def say(raw: Mapping[str, Any], lang: str, *, dry_run: bool) -> None:
+    """Send *raw* unless something is wrong with it; says what, in *lang*, and exits 2 then."""
+    policy = load_policy(Settings().policy)
+    taken = take(raw, from_rfc3339(raw["made_at"]), policy)
+    about_review = any(pair[0] == "reviewed_explanation" for pair in (raw.get("metadata") or {}).get("extra") or [])
+    rest = () if taken.annotation is None or about_review else incomplete(raw, policy)
+    for one in (*taken.said, *rest):
+        typer.echo(in_words(one, cast(Language, lang)), err=True)
+    if taken.annotation is None:
+        raise typer.Exit(2)
+    if dry_run:
+        typer.echo(encode(taken.annotation).decode())
+        return
+    asyncio.run(_send(taken.annotation))
+    typer.echo(f"sent {taken.annotation.kind} {taken.annotation.annotation_id}")
 
 
 async def _send(annotation: Annotation) -> None:
@@ -170,8 +203,12 @@ async def _send(annotation: Annotation) -> None:
         await announcer.annotation(annotation)
 
 
+def _spelt(at: int | None) -> str | None:
+    return None if at is None else to_rfc3339(WallMs(at))
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, found, value = text.partition("=")
     if not found or not name:
         raise typer.BadParameter(f"expected NAME=VALUE, found {text!r}", param_hint="--extra")
-    return name, value
+    return key_of(name), value

@@ -20,13 +20,13 @@ from pipeline.domain import continuity
 from pipeline.domain.archive import LockedObject, RecordingArchived
 from pipeline.domain.chain import ChainState
 from pipeline.domain.continuity import RecordingEnded, SourceState
-from pipeline.domain.deadline import DeadlineChanged
+from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.identity import RecordingId
 from pipeline.domain.time import WallMs
 from pipeline.policy import load_policy
 from pipeline.ports import ObjectStore
 from pipeline.settings import Settings
-from pipeline.wire import codec, topics
+from pipeline.wire import codec, statements, topics
 from pipeline.wire.reports import Chained, Reported
 
 T = TypeVar("T")
@@ -56,6 +56,7 @@ def recordings(settings: Settings, only: str | None = None) -> list[Reported]:
             archived=receipt if only is None else _asked_now(store, receipt),
             deadline=running.deadlines.get(account.recording_id),
             ended=True,
+            statements=tuple(statements.archived(manifest)),
         )
     for reported in _remembered(settings, running):
         name = reported.recording_id

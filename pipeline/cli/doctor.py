@@ -19,6 +19,7 @@ from rich.text import Text
 
 from pipeline.cli.printable import printable
 from pipeline.domain.errors import UnbrokenError
+from pipeline.domain.keys import fingerprint
 from pipeline.settings import Settings
 
 _FREE_BYTES: Final = 2 << 30
@@ -179,12 +180,14 @@ def _buckets(settings: Settings) -> Checkup:
 
 
 def _key(settings: Settings) -> Checkup:
-    from pipeline.adapters.signing import KEY_FILE, load_signer
+    from pipeline.adapters.signing import KEY_FILE, open_signer
 
-    if settings.signing_key_file is None and not (settings.state / KEY_FILE).exists():
+    given = settings.signing_key_file is not None or bool(settings.signing_key.get_secret_value())
+    if not given and not (settings.state / KEY_FILE).exists():
         return Checkup(name="receipt key", ok=True, found=f"none yet; the ledger worker makes one in {settings.state}")
-    return _asked(
-        "receipt key",
-        lambda: f"key {load_signer(settings.signing_key_file, settings.state).key_id}",
-        "mend the key file it names",
-    )
+
+    def ask() -> str:
+        signer = open_signer(settings)
+        return f"key {signer.key_id}, fingerprint {fingerprint(signer.public)}"
+
+    return _asked("receipt key", ask, "mend the key it names")

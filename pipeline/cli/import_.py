@@ -24,6 +24,7 @@ from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.logs import configure
 from pipeline.cli import intake as words
 from pipeline.cli.intake import open_intake
+from pipeline.connectors.clearing import Cleared, arrived
 from pipeline.connectors.folder import Candidate, Row, Session, discover, unsettled_s
 from pipeline.connectors.names import text_of
 from pipeline.domain.annotation import Metadata
@@ -39,6 +40,7 @@ class _Outcome:
 
     rows: list[Row] = field(default_factory=list)
     ended: tuple[RecordingId, ...] = ()
+    cleared: list[Cleared] | None = None
     sent_bytes: int = 0
     seconds: float = 0.0
     connector: str = ""
@@ -66,9 +68,13 @@ def import_(
     case_name: Annotated[str | None, typer.Option(help="The case's name (article 9).")] = None,
     party: Annotated[str | None, typer.Option(help="The other party's name (article 9).")] = None,
     recorded_date: Annotated[str | None, typer.Option(help="The day it was recorded, YYYY-MM-DD (article 9).")] = None,
+    clear: words.Clear = False,
+    key: words.ReceiptKey = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")] = False,
 ) -> None:
     """Bring files in: locked originals, announced in order. Run again, it goes on where it stopped and repeats nothing.
+
+    With --clear, run again when the recording is archived: files that its receipt vouches for are removed then.
 
     Exit codes: 0 all in; 1 some refused; 2 wrong usage; 3 a service did not answer.
     """
@@ -78,7 +84,9 @@ def import_(
         settings, source=source, unit=unit, kind=kind, ends="declared", profile=profile, zone=zone, recording=recording
     )
     told = Metadata(case_name=case_name, party_name=party, recorded_date=recorded_date)
-    outcome = asyncio.run(_import(settings, wanted, paths, settle_s, None if told == Metadata() else told, as_json))
+    keys = words.receipt_keys(settings, key or []) if clear else None
+    said = None if told == Metadata() else told
+    outcome = asyncio.run(_import(settings, wanted, paths, settle_s, said, keys, as_json))
     if as_json:
         typer.echo(json.dumps(_as_json(wanted, outcome), ensure_ascii=False, indent=1))
     else:
@@ -88,7 +96,13 @@ def import_(
 
 
 async def _import(
-    settings: Settings, wanted: Session, paths: Sequence[Path], settle_s: float, told: Metadata | None, quiet: bool
+    settings: Settings,
+    wanted: Session,
+    paths: Sequence[Path],
+    settle_s: float,
+    told: Metadata | None,
+    keys: dict[str, bytes] | None,
+    quiet: bool,
 ) -> _Outcome:
     began = time.monotonic()
     candidates = list(discover(paths))
@@ -105,6 +119,9 @@ async def _import(
             outcome.connector = intake.journal.connector
             outcome.rows = await intake.take(candidates)
             outcome.ended = await intake.end(outcome.rows, told, _login())
+            if keys is not None:
+                clearing = words.clearing(settings, intake, keys)
+                outcome.cleared = await asyncio.to_thread(clearing.clear, list(arrived(outcome.rows)))
     outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -150,7 +167,8 @@ def _progress(candidates: Sequence[Candidate], quiet: bool) -> Iterator[Any]:
 
 def _as_json(wanted: Session, outcome: _Outcome) -> dict[str, Any]:
     """``files``: what was looked at. ``announced``: new to the pipeline, ``duplicates`` of them with bytes already known.
-    ``known``: announced by an earlier run. ``sent_bytes``: what went over the wire."""
+    ``known``: announced by an earlier run. ``sent_bytes``: what went over the wire. ``cleared``: removed on the word of a
+    receipt, ``null`` if that was not asked for; ``kept``: why the others are still there."""
     rows = outcome.rows
     taken = [row for row in rows if row.outcome != "refused"]
     return {
@@ -171,6 +189,8 @@ def _as_json(wanted: Session, outcome: _Outcome) -> dict[str, Any]:
             for recording in dict.fromkeys(row.recording_id for row in taken)
         ],
         "refused": [{"path": _text(row.path), "reason": row.reason} for row in rows if row.outcome == "refused"],
+        "cleared": None if outcome.cleared is None else [_text(one.path) for one in outcome.cleared if not one.kept],
+        "kept": [{"path": _text(one.path), "reason": one.kept} for one in outcome.cleared or () if one.kept],
         "seconds": round(outcome.seconds, 3),
     }
 
@@ -189,6 +209,10 @@ def _show(wanted: Session, outcome: _Outcome) -> None:
         f"({said['duplicates']} duplicates), {said['known']} known from before, {len(said['refused'])} refused; "
         f"{said['sent_bytes']:,} bytes sent in {said['seconds']:.1f} s"
     )
+    if said["cleared"] is not None:
+        console.print(f"{len(said['cleared'])} files cleared, {len(said['kept'])} kept")
+    for reason, count in Counter(one["reason"] for one in said["kept"]).most_common(_SHOWN_REFUSALS):
+        console.print(f"kept {count}: {escape(reason)}")
     for refused in said["refused"][:_SHOWN_REFUSALS]:
         console.print(f"[red]refused[/] {escape(refused['path'])}: {escape(refused['reason'])}")
     if len(said["refused"]) > _SHOWN_REFUSALS:

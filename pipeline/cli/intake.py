@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Final, TypeVar, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,7 +14,9 @@ from pipeline.adapters.buckets import check_buckets
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.kafka_topics import check_topics
 from pipeline.adapters.objects_s3 import open_store
+from pipeline.adapters.signing import known_keys, verify
 from pipeline.connectors.announcer import announcing
+from pipeline.connectors.clearing import Clearing
 from pipeline.connectors.folder import Intake, Row, Session
 from pipeline.connectors.journal import open_journal
 from pipeline.connectors.names import PROFILES
@@ -77,6 +80,18 @@ ProfileName = Annotated[
         help="How its files are named: " + "; ".join(f"{p.name}: {p.about}" for p in PROFILES.values()) + ".",
     ),
 ]
+Clear = Annotated[
+    bool,
+    typer.Option(
+        "--clear", help="Remove each file once a verified receipt lists its bytes and the store confirms the lock."
+    ),
+]
+ReceiptKey = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--key", help="Public receipt key for --clear, PEM; again for each key. Default: those in the state folder."
+    ),
+]
 Zone = Annotated[str, typer.Option("--zone", callback=_zone, help="Time zone of times in names that do not end in Z.")]
 
 
@@ -129,3 +144,24 @@ async def open_intake(
                 yield intake
             finally:
                 intake.close()
+
+
+def receipt_keys(settings: Settings, files: Sequence[Path]) -> dict[str, bytes]:
+    """The keys to check receipts with before anything is cleared; raises :class:`Misconfigured` if there are none."""
+    keys = known_keys(files, settings.state)
+    if not keys:
+        raise Misconfigured("nothing can be cleared without the public receipt key: give it with --key")
+    return keys
+
+
+def clearing(settings: Settings, intake: Intake, keys: dict[str, bytes]) -> Clearing:
+    """What clears the files that *intake* brought in."""
+    return Clearing(
+        store=intake.store,
+        journal=intake.journal,
+        clock=intake.clock,
+        source_id=intake.session.source_id,
+        records=settings.records,
+        keys=keys,
+        signed=verify,
+    )

@@ -12,6 +12,7 @@ import typer
 
 from pipeline.adapters.kafka_log import read_partition
 from pipeline.adapters.kafka_topics import committed, members
+from pipeline.adapters.salts import load_salt_key
 from pipeline.agents.restore import Partition, Row, Standing, pure_stages, stand, write
 from pipeline.agents.state_log import Loaded
 from pipeline.cli.printable import printable
@@ -73,7 +74,8 @@ def rebuild(
 
 async def look(settings: Settings, *, writing: bool = False) -> list[Found]:
     """Every state beside its replay; with *writing*, what is not equal is restored."""
-    stages = pure_stages(settings, load_policy(settings.policy))
+    salt_key = load_salt_key(settings.salt_key_file, settings.state)
+    stages = pure_stages(settings, load_policy(settings.policy), salt_key)
     group = f"{settings.topic_prefix}-{_GROUP}"
     if writing and (busy := await members(settings, group)):
         raise Misconfigured(

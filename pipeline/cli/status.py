@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from pipeline.cli.quarantine import held, waiting
-from pipeline.domain.deadline import DeadlineChanged
+from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.time import to_rfc3339
 from pipeline.settings import WORKER_PORTS, Settings
 from pipeline.wire import topics
@@ -28,7 +28,8 @@ STAGES: Final[Mapping[str, tuple[str, tuple[Topic, ...]]]] = {
     "checkpoint": ("ledger", (topics.LINK, topics.CHECKPOINT_DUE)),
     "stitch": ("ledger", (topics.LINK,)),
     "archive": ("ledger", (topics.STITCHED,)),
-    "deadline": ("ledger", (topics.LANDED, topics.ANNOTATION, topics.ARCHIVED)),
+    "deadline": ("ledger", (topics.LANDED, topics.ANNOTATION, topics.STITCHED, topics.ARCHIVED)),
+    "keeping": ("ledger", (topics.ANNOTATION,)),
 }
 """Which worker carries a stage, and what it reads."""
 
@@ -79,10 +80,10 @@ def standings(known: Sequence[Reported]) -> dict[str, int]:
 
 def _deadlines(changes: list[DeadlineChanged]) -> dict[str, Any]:
     states = Counter(change.state for change in changes)
-    ahead = [change for change in changes if change.state in ("tracked", "at_risk")]
+    ahead = [change for change in changes if change.state in ("expected", "tracked", "at_risk")]
     first = min(ahead, key=lambda change: change.at, default=None)
     return {
-        "tracked": states["tracked"],
+        "tracked": states["tracked"] + states["expected"],
         "at_risk": states["at_risk"],
         "missed": states["missed"] + states["late"],
         "next": first and {"recording_id": first.recording_id, "at": to_rfc3339(first.at), "state": first.state},

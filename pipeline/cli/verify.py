@@ -65,7 +65,7 @@ def verify(
     ] = None,
     key: Annotated[
         list[Path] | None,
-        typer.Option(help="Public receipt key, PEM; again for each key there was. Default: the state folder's."),
+        typer.Option(help="Public receipt key, PEM; again for each key there was. Default: those in the state folder."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON (schemas/verify-report.v1).")] = False,
 ) -> None:
@@ -146,9 +146,10 @@ def verification(where: str, settings: Settings, key_files: Sequence[Path]) -> V
     """The reader of *where*; raises ``Misconfigured`` for a folder or key that cannot be used."""
     from pipeline.adapters.objects_folder import FolderObjects
     from pipeline.adapters.objects_s3 import open_store
+    from pipeline.adapters.signing import known_keys
     from pipeline.adapters.signing import verify as signed
 
-    keys = public_keys(key_files, settings)
+    keys = known_keys(key_files, settings.state)
     if where == _S3 or where.startswith("s3://"):
         records = settings.records if where == _S3 else where.removeprefix("s3://")
         store = open_store(settings)
@@ -162,24 +163,3 @@ def verification(where: str, settings: Settings, key_files: Sequence[Path]) -> V
 def _beside(records: str) -> str:
     """The bucket of originals that goes with a bucket of *records*."""
     return records.removesuffix("records") + "originals"
-
-
-def public_keys(files: Sequence[Path], settings: Settings) -> dict[str, bytes]:
-    """Raw public keys by id, from *files* or from the state folder if it has one; raises ``Misconfigured``."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    from pipeline.adapters.signing import KEY_FILE, key_id
-
-    own = (settings.state / KEY_FILE).with_suffix(".pub.pem")
-    keys = {}
-    for path in files or ([own] if own.exists() else []):
-        try:
-            public = load_pem_public_key(path.read_bytes())
-        except (OSError, ValueError, UnsupportedAlgorithm) as exc:
-            raise Misconfigured(f"the public key cannot be used: {exc} ({path})") from exc
-        if not isinstance(public, Ed25519PublicKey):
-            raise Misconfigured(f"expected an Ed25519 public key, found {type(public).__name__} ({path})")
-        keys[key_id(public.public_bytes_raw())] = public.public_bytes_raw()
-    return keys

@@ -13,8 +13,11 @@ import typer
 from pipeline.adapters.logs import configure
 from pipeline.cli import intake as words
 from pipeline.cli.intake import open_intake
+from pipeline.connectors.clearing import Cleared
+from pipeline.connectors.clearing import watch as clear_folder
 from pipeline.connectors.folder import Row, Session
 from pipeline.connectors.watch import watch as watch_folder
+from pipeline.domain.errors import UnbrokenError
 from pipeline.settings import Settings
 
 
@@ -33,6 +36,8 @@ def watch(
     zone: words.Zone = words.ZONE,
     settle_s: Annotated[float, typer.Option(min=0, help="A file is taken when unchanged for so long.")] = 10.0,
     poll_s: Annotated[float, typer.Option(min=0.05, help="How often the folder is searched.")] = 2.0,
+    clear: words.Clear = False,
+    key: words.ReceiptKey = None,
 ) -> None:
     """Bring in what is written into DIR until told to stop (SIGTERM, Ctrl-C): what was begun is finished first."""
     settings = Settings()
@@ -48,13 +53,20 @@ def watch(
         recording=recording,
         patience_s=None,
     )
-    asyncio.run(_watch(settings, wanted, folder, settle_s, poll_s))
+    keys = words.receipt_keys(settings, key or []) if clear else None
+    asyncio.run(_watch(settings, wanted, folder, settle_s, poll_s, keys))
 
 
-async def _watch(settings: Settings, wanted: Session, folder: Path, settle_s: float, poll_s: float) -> None:
+async def _watch(
+    settings: Settings, wanted: Session, folder: Path, settle_s: float, poll_s: float, keys: dict[str, bytes] | None
+) -> None:
     async with open_intake(settings, wanted, log_row) as intake:
         structlog.get_logger().info("watch.started", folder=str(folder), source_id=wanted.source_id)
-        await watch_folder(intake, folder, settle_s, poll_s, stop_on_signal())
+        stop = stop_on_signal()
+        tasks = [watch_folder(intake, folder, settle_s, poll_s, stop)]
+        if keys is not None:
+            tasks.append(clear_folder(words.clearing(settings, intake, keys), folder, stop, log_cleared))
+        await asyncio.gather(*tasks)
     structlog.get_logger().info("watch.stopped", source_id=wanted.source_id)
 
 
@@ -64,6 +76,14 @@ def stop_on_signal() -> asyncio.Event:
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     return stop
+
+
+def log_cleared(cleared: Cleared | UnbrokenError) -> None:
+    """One log line for each file that was removed, and for a service that was away; what is kept is looked at again."""
+    if isinstance(cleared, UnbrokenError):
+        structlog.get_logger().warning("clearing.waiting", error=str(cleared))
+    elif not cleared.kept:
+        structlog.get_logger().info("file.cleared", path=str(cleared.path), recording_id=cleared.recording_id)
 
 
 def log_row(row: Row) -> None:

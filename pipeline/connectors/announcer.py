@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from pipeline.domain.annotation import Annotation
+from pipeline.domain.archive import RecordingArchived
 from pipeline.domain.errors import BrokerUnavailable
 from pipeline.domain.quarantine import Quarantined, QuarantineDecided
 from pipeline.settings import Settings
@@ -54,6 +55,10 @@ class Announcer:
     async def annotation(self, said: Annotation) -> None:
         """Send one annotation."""
         await self.annotations([encode(said)])
+
+    async def archived(self, receipts: Sequence[RecordingArchived]) -> None:
+        """Say again that these revisions are archived."""
+        await self._send(topics.ARCHIVED, [encode(receipt) for receipt in receipts])
 
     async def decided(self, decision: QuarantineDecided) -> None:
         """Write down what becomes of an input in quarantine."""

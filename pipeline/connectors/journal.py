@@ -18,13 +18,13 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.domain.errors import Misconfigured, UnbrokenError
-from pipeline.domain.identity import RecordingId, Sha256, SourceId
+from pipeline.domain.identity import RecordingId, Sha256, SourceId, source_id
 from pipeline.domain.time import WallMs
 
 _SCHEMA: Final = """
@@ -41,6 +41,9 @@ CREATE INDEX IF NOT EXISTS undelivered ON announcements (number) WHERE delivered
 CREATE TABLE IF NOT EXISTS annotations (
   annotation_id TEXT PRIMARY KEY, ends TEXT, expected INTEGER, value BLOB NOT NULL,
   delivered INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS clearings (
+  path BLOB NOT NULL, sha256 TEXT NOT NULL, recording_id TEXT NOT NULL, receipt_sha256 TEXT NOT NULL,
+  intended_at INTEGER NOT NULL, cleared_at INTEGER, PRIMARY KEY (path, sha256, recording_id)) WITHOUT ROWID;
 """
 _VERSION: Final = "1"
 
@@ -207,6 +210,41 @@ class Journal:
         with self._transaction():
             self._connection.execute("UPDATE annotations SET delivered = 1 WHERE annotation_id = ?", (annotation_id,))
 
+    # Clearings.
+
+    def uncleared(self) -> tuple[tuple[Path, Sha256, RecordingId], ...]:
+        """What was announced and not cleared since, in order of announcement."""
+        rows = self._all(
+            "SELECT path, sha256, recording_id FROM announcements AS a WHERE delivered = 1 AND NOT EXISTS ("
+            "SELECT 1 FROM clearings AS c WHERE (c.path, c.sha256, c.recording_id) = (a.path, a.sha256, a.recording_id)"
+            " AND cleared_at IS NOT NULL) ORDER BY number",
+            (),
+        )
+        return tuple((Path(os.fsdecode(path)), Sha256(sha), RecordingId(name)) for path, sha, name in rows)
+
+    def intend_clearing(
+        self, path: Path, sha256: Sha256, recording: RecordingId, receipt_sha256: Sha256, at: WallMs
+    ) -> None:
+        """Written before the file is removed: these bytes of it go on the word of that receipt."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT OR REPLACE INTO clearings VALUES (?, ?, ?, ?, ?, NULL)",
+                (_blob(path), sha256, recording, receipt_sha256, at),
+            )
+
+    def intended_clearings(self) -> tuple[Path, ...]:
+        """Files that were to be removed and of which it is not known that they are."""
+        return tuple(
+            Path(os.fsdecode(path)) for (path,) in self._all("SELECT path FROM clearings WHERE cleared_at IS NULL", ())
+        )
+
+    def cleared(self, path: Path, at: WallMs) -> None:
+        """The file is gone, as intended."""
+        with self._transaction():
+            self._connection.execute(
+                "UPDATE clearings SET cleared_at = ? WHERE path = ? AND cleared_at IS NULL", (at, _blob(path))
+            )
+
     def _one(self, query: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
         with self._mutex:
             row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
@@ -227,6 +265,44 @@ class Journal:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a journal holds, read beside the process that may be writing it. ``begun``: files hashed and not announced."""
+
+    source_id: SourceId
+    announcements: tuple[Announcement, ...]
+    statements: tuple[bytes, ...]
+    begun: tuple[str, ...]
+
+
+def read_journals(folder: Path) -> tuple[Written, ...]:
+    """Every journal in *folder*, none of them touched; raises ``Misconfigured`` naming one that cannot be read."""
+    return tuple(_read_journal(path) for path in sorted(folder.glob("*.sqlite")))
+
+
+def _read_journal(path: Path) -> Written:
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            version = connection.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
+            if version != (_VERSION,):
+                raise Misconfigured(
+                    f"journal of another release: expected version {_VERSION}, found {version} ({path})"
+                )
+            numbered = connection.execute("SELECT number, value FROM announcements ORDER BY number").fetchall()
+            said = connection.execute("SELECT value FROM annotations ORDER BY rowid").fetchall()
+            begun = connection.execute(
+                "SELECT path FROM files WHERE sha256 NOT IN (SELECT sha256 FROM announcements) ORDER BY path"
+            ).fetchall()
+    except sqlite3.Error as exc:
+        raise Misconfigured(f"the journal cannot be read: {exc} ({path})") from exc
+    return Written(
+        source_id=source_id(path.stem),
+        announcements=tuple(Announcement(number=number, value=value) for number, value in numbered),
+        statements=tuple(value for (value,) in said),
+        begun=tuple(os.fsdecode(name) for (name,) in begun),
+    )
 
 
 @contextmanager

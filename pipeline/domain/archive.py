@@ -2,7 +2,8 @@
 
 Rule 1: a revision's documents stand beside each other under ``recordings/<source>/<recording>/r<revision>/``; a later
 revision gets its own folder and nothing is overwritten.
-Rule 2: retain-until is computed from the recording, never from now, so a repeated archiving asks for the same lock.
+Rule 2: retain-until is computed from the recording and what was said of it (:mod:`pipeline.domain.keeping`), never from
+now, so a repeated archiving asks for the same lock or a longer one.
 Rule 3: the receipt is the last document written. Where it stands, the revision is archived, and whoever archives it again
 finds it and says the same again, byte for byte.
 """
@@ -16,7 +17,6 @@ from typing import Final, Literal
 from pipeline.domain.canonical import Json, canonical, digest, plain
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, about_recording, sha256
 from pipeline.domain.landing import ObjectRef
-from pipeline.domain.policy import Policy
 from pipeline.domain.stitch import DocumentName, RecordingStitched
 from pipeline.domain.time import WallMs, to_rfc3339
 
@@ -25,6 +25,8 @@ LockMode = Literal["COMPLIANCE", "GOVERNANCE", "none"]
 RECEIPT_FORMAT: Final = "unbroken.receipt.v1"
 REMEMBERED: Final = 64
 """Archived recordings of a source whose repeats are known without asking the store."""
+PROMPT_MS: Final = 4 * 3600 * 1000
+"""The goal we set ourselves, a sixth of article 9's day: what takes longer is a warning long before a deadline is missed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,12 @@ class ArchiveState:
     done: dict[RecordingId, Archived] = field(default_factory=dict)
 
 
+def is_prompt(receipt: RecordingArchived) -> bool:
+    """Archived within :data:`PROMPT_MS` after it had ended and its first segment was here: what we answer for ourselves."""
+    begun = max(receipt.first_received_at, receipt.ended_at or receipt.first_received_at)
+    return receipt.archived_at - begun <= PROMPT_MS
+
+
 def is_repeat(state: ArchiveState, stitched: RecordingStitched) -> bool:
     """This revision, or one after it, was archived before. A different close of the same revision is not a repeat."""
     last = state.done.get(stitched.recording_id)
@@ -99,11 +107,6 @@ def remember(state: ArchiveState, stitched: RecordingStitched) -> ArchiveState:
 def record_key(source: SourceId, recording: RecordingId, revision: int, name: DocumentName) -> str:
     """Key in the records bucket of one document of one revision."""
     return f"recordings/{source}/{recording}/r{revision}/{name}"
-
-
-def retain_until(stitched: RecordingStitched, policy: Policy) -> WallMs:
-    """The least retain-until of everything of this recording: the provisional retention after its last receipt (article 12)."""
-    return WallMs(stitched.ended.last_received_at + policy.provisional_retention_s * 1000)
 
 
 def objects_digest(originals: Sequence[LockedObject], records: Sequence[LockedObject]) -> Sha256:

@@ -12,7 +12,8 @@ a whole recording cannot be taken out of a source's history unseen. Rules:
 2. A link is never edited. A segment after a close is a ``late`` link; gaps are linked when a recording ends, each end
    listing all its gaps, in timeline order; then a close link says what the chain holds up to itself.
 3. A close link totals everything from link 0 on, so a chain cut off after a close, and started anew, shows.
-4. Judged items carry positions without a hole: a repeat links nothing, a hole means lost history and stops.
+4. What names people is not in a record: a metadata link commits to it (:mod:`pipeline.domain.commitment`).
+5. Judged items carry positions without a hole: a repeat links nothing, a hole means lost history and stops.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any, Final, Literal
 
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.canonical import Json, canonical, digest, plain
+from pipeline.domain.commitment import Disclosed, commitment, disclose
 from pipeline.domain.continuity import Gap, Judged, JudgedSegment, RecordingEnded
 from pipeline.domain.errors import HistoryMissing
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, about_recording, sha256
@@ -47,7 +49,8 @@ class LinkAppended:
 
     ``record`` is the canonical JSON that was hashed, verbatim: ``hash = H(domain || record)``. The genesis is carried
     as seq -1 (kind ``genesis``), so that a chain document lists everything a verifier needs. ``facts`` (segment, late)
-    hashes to ``record.facts_sha256``; ``ended`` comes with the close link and hashes to its ``account_sha256``.
+    hashes to ``record.facts_sha256``; ``ended`` comes with the close link and hashes to its ``account_sha256``;
+    ``disclosed`` comes with a metadata link and is what its ``commitment`` is of.
     """
 
     source_id: SourceId
@@ -60,6 +63,7 @@ class LinkAppended:
     hash: Sha256
     facts: MediaFacts | None = None
     ended: RecordingEnded | None = None
+    disclosed: Disclosed | None = None
 
     def __post_init__(self) -> None:
         about_recording(self.source_id, self.unit, self.recording_id)
@@ -107,8 +111,8 @@ def _hashed(domain: bytes, record: bytes) -> Sha256:
     return Sha256(hashlib.sha256(domain + record).hexdigest())
 
 
-def step(state: ChainState, judged: Judged) -> tuple[ChainState, tuple[LinkAppended, ...]]:
-    """Link one judged item. Returns the next state and the links, in order; a repeat returns *state* and nothing.
+def step(state: ChainState, judged: Judged, salt_key: bytes) -> tuple[ChainState, tuple[LinkAppended, ...]]:
+    """Link one judged item; salts follow from *salt_key*. Returns the next state and the links, in order; a repeat returns *state* and nothing.
 
     Raises :class:`HistoryMissing` if items between the last one linked and this one never came.
     """
@@ -121,7 +125,7 @@ def step(state: ChainState, judged: Judged) -> tuple[ChainState, tuple[LinkAppen
         )
     if judged.recording_id is None:
         return replace(state, position=judged.position), ()
-    writer = _Writer(state, judged)
+    writer = _Writer(state, judged, salt_key)
     if judged.segment is not None:
         writer.segment(judged.segment)
     elif judged.ended is not None:
@@ -134,9 +138,10 @@ def step(state: ChainState, judged: Judged) -> tuple[ChainState, tuple[LinkAppen
 class _Writer:
     """Appends to one recording's chain; lives for one step only."""
 
-    def __init__(self, state: ChainState, judged: Judged) -> None:
+    def __init__(self, state: ChainState, judged: Judged, salt_key: bytes) -> None:
         assert judged.recording_id is not None
         self._state = state
+        self._salt_key = salt_key
         self._judged = judged
         self._recording = judged.recording_id
         self._head = state.heads.get(self._recording)
@@ -154,7 +159,9 @@ class _Writer:
         if annotation.explanation is not None:
             self._append("explanation", _explanation_record(annotation))
         elif annotation.metadata is not None:
-            self._append("metadata", _metadata_record(annotation))
+            disclosed = disclose(annotation.metadata, annotation.annotation_id, self._recording, self._salt_key)
+            record: dict[str, Json] = {**_statement(annotation), "commitment": commitment(disclosed)}
+            self._append("metadata", record, disclosed=disclosed)
 
     def ended(self, ended: RecordingEnded) -> None:
         for number, gap in enumerate(ended.gaps):
@@ -194,15 +201,21 @@ class _Writer:
         body: Mapping[str, Json],
         facts: MediaFacts | None = None,
         ended: RecordingEnded | None = None,
+        disclosed: Disclosed | None = None,
     ) -> None:
         head = self._at()
         record = {**body, "kind": kind, "recording_id": self._recording, "seq": head.seq + 1, "prev": head.hash}
         text = canonical(record)
         self._head = replace(head, seq=head.seq + 1, hash=_hashed(_LINK, text))
-        self._links.append(self._link(kind, text, facts, ended))
+        self._links.append(self._link(kind, text, facts, ended, disclosed))
 
     def _link(
-        self, kind: LinkKind, text: bytes, facts: MediaFacts | None = None, ended: RecordingEnded | None = None
+        self,
+        kind: LinkKind,
+        text: bytes,
+        facts: MediaFacts | None = None,
+        ended: RecordingEnded | None = None,
+        disclosed: Disclosed | None = None,
     ) -> LinkAppended:
         head = self._at()
         return LinkAppended(
@@ -216,6 +229,7 @@ class _Writer:
             hash=head.hash,
             facts=facts,
             ended=ended,
+            disclosed=disclosed,
         )
 
     def _at(self) -> Head:
@@ -287,11 +301,6 @@ def _explanation_record(annotation: Annotation) -> dict[str, Json]:
     return {**_statement(annotation), "explanation": plain(annotation.explanation)}
 
 
-def _metadata_record(annotation: Annotation) -> dict[str, Json]:
-    body = plain(annotation.metadata)
-    return {**_statement(annotation), "metadata": body, "metadata_sha256": digest(body)}
-
-
 def _statement(annotation: Annotation) -> dict[str, Json]:
     return {
         "annotation_id": annotation.annotation_id,
@@ -335,7 +344,7 @@ def verify(links: Sequence[LinkAppended]) -> tuple[ChainFault, ...]:
     3. Each record is canonical JSON, and its own kind, seq and recording agree with what stands beside it.
     4. Each hash is that of its record.
     5. Each record's ``prev`` is the hash of the link before it.
-    6. Facts and accounts beside a record hash to what the record says, and are there where it says so.
+    6. Facts, accounts and disclosed metadata beside a record hash to what it says, and are there where it says so.
     7. Each close link's totals and revision are those of the links before it; links of segments before and after a close
        are named for it.
     8. The last link is a close link: nothing was cut off the end.
@@ -398,6 +407,7 @@ class _Checker:
         ended = None if link.ended is None else digest(plain(link.ended))
         self._is(6, link, record.get("facts_sha256"), facts)
         self._is(6, link, record.get("account_sha256"), ended)
+        self._is(6, link, record.get("commitment"), None if link.disclosed is None else commitment(link.disclosed))
         if link.kind in ("segment", "late"):
             self._is(7, link, "late" if self._closes else "segment", link.kind)
             self._count += 1

@@ -214,9 +214,10 @@ def assemble(archived: Sequence[LinkAppended], checkpoints: Iterable[Checkpoint]
 
 
 def _said(link: LinkAppended, other: LinkAppended) -> tuple[object, ...]:
-    """What two copies of a link must agree in. An account comes beside an archived link only if its manifest was read."""
+    """What two copies of a link must agree in. What a manifest holds comes beside an archived link only if that was read."""
     about = link.source_id, link.source_kind, link.unit, link.recording_id
-    return about, link.kind, link.record, link.hash, link.facts, link.ended if other.ended else None
+    beside = link.ended if other.ended else None, link.disclosed if other.disclosed else None
+    return about, link.kind, link.record, link.hash, link.facts, beside
 
 
 def _brief(link: LinkAppended) -> str:

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple
 
@@ -30,6 +31,7 @@ from pipeline.domain.policy import Policy
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.recording import (
     DIGEST_CHARS,
+    GAP_CLASSES,
     JudgedSegment,
     Recording,
     RecordingEnded,
@@ -37,6 +39,7 @@ from pipeline.domain.recording import (
     Verdict,
     admit,
     first_said,
+    gap_class,
     gaps_of,
     holds,
     tell,
@@ -46,7 +49,7 @@ from pipeline.domain.timeline import at_rest
 
 __all__ = [
     "Gap", "GapState", "Judged", "JudgedSegment", "Recording", "RecordingEnded", "Run", "SourceState", "Verdict",
-    "idle_ends", "so_far", "step",
+    "idle_ends", "so_far", "standing_gaps", "step",
 ]  # fmt: skip
 
 JudgedKind = Literal["segment", "annotation", "ended"]
@@ -153,6 +156,16 @@ def so_far(state: SourceState, name: RecordingId, policy: Policy) -> RecordingEn
     told, more = _told(state, name, policy), list(_announcement_findings(state, name))
     stands = tell(name, state.source_id, recording, told, "idle", state.windows, more, policy)
     return replace(stands, gaps=tuple(replace(gap, state="open") for gap in stands.gaps))
+
+
+def standing_gaps(states: Iterable[SourceState]) -> Counter[tuple[str, str]]:
+    """How many gaps the ended recordings that are remembered have now, by unit and class; zeros for units without any."""
+    found: Counter[tuple[str, str]] = Counter()
+    for state in states:
+        for recording in state.recordings.values():
+            for name in GAP_CLASSES if recording.closed else ():
+                found[recording.unit, name] += recording.standing.get(name, 0)
+    return found
 
 
 def _is_idle(recording: Recording, now: WallMs, policy: Policy) -> bool:
@@ -356,6 +369,7 @@ def _close(state: SourceState, name: str, reason: EndReason, policy: Policy) -> 
         pending=None if complete else recording.pending,
         closed=True,
         closed_at=state.position,
+        standing=Counter(gap_class(gap) for gap in ended.gaps),
     )
     return _prune(_keep(state, name, closed), policy), items
 

@@ -30,6 +30,15 @@ class Tolerance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionClass:
+    """How long a class of law-enforcement files is kept (article 12). ``hold``: for ever; the lock is renewed, and a legal
+    hold stands beside it."""
+
+    keep_s: int
+    hold: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Every switch, with the article it serves in the TOML beside it."""
 
@@ -41,11 +50,20 @@ class Policy:
     deadline_s: int
     at_risk_before_s: int
     provisional_retention_s: int
+    retention: Mapping[str, RetentionClass]
     checkpoint_s: int
     voice_explanation_kinds: tuple[SourceKind, ...]
+    voice_within_s: int
+    uninterrupted_matters: tuple[str, ...]
     mandatory_fields: tuple[str, ...]
+    unit_mandatory_fields: Mapping[str, tuple[str, ...]]
     standing_description_kinds: tuple[SourceKind, ...]
     remembered_closed_recordings: int
+
+    def mandatory_of(self, unit: str | None) -> tuple[str, ...]:
+        """The fields *unit* must fill in before a recording is complete: everybody's (article 9), then its own."""
+        own = () if unit is None else self.unit_mandatory_fields.get(unit, ())
+        return tuple(dict.fromkeys((*self.mandatory_fields, *own)))
 
     def tolerating(self, kind: SourceKind, ms: int) -> Policy:
         """This policy with *ms* for holes in and between the files of *kind*, as far as the evidence resolves that, and a

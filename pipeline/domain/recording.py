@@ -1,9 +1,9 @@
 """Recording: what is remembered of one recording while its segments come, and its account at the end.
 
 :func:`admit` takes one segment in, :func:`tell` says what the recording is as it stands. Byte-identical files count once
-on the timeline: the first to arrive is placed, the others are notes. A gap is explained by the first explanation said
-that covers it, and is spoken after the restart where the policy asks for a voice, or by a schedule window that covers it.
-Explained or not, the recording was interrupted.
+on the timeline: the first to arrive is placed, the others are notes. A gap is explained by the last explanation said
+that covers it, and is spoken soon after the restart where the policy asks for a voice, or by a schedule window that covers
+it. Explained or not, the recording was interrupted.
 
 The verdict is the worst of: all files unreadable, an interruption, a degradation, something not testable; else continuous.
 """
@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from pipeline.domain.account import Account, Gap, Run, in_order
-from pipeline.domain.annotation import Annotation, EndReason
+from pipeline.domain.annotation import Annotation, EndReason, ReasonCode
 from pipeline.domain.dates import held_ms
 from pipeline.domain.findings import LEVEL_ORDER, Finding, FindingKind, Level
 from pipeline.domain.identity import RecordingId, SourceId, SourceKind, about_recording
@@ -32,6 +32,8 @@ MAX_DIGESTS: Final = 4096
 """Files of one open recording whose bytes are recognised; older ones are recognised by their place, as overlaps."""
 MAX_FINDINGS: Final = 256
 """Listed one by one in an account; more of a kind are counted."""
+
+GAP_CLASSES: Final = (*get_args(ReasonCode), "planned", "unexplained")
 
 _EMPTY_TIMELINE: Final = Timeline()
 _NO_KINDS: Final[Mapping[str, int]] = {}
@@ -106,7 +108,8 @@ class Recording(NamedTuple):
     ``kind`` and ``unit`` are ``None`` until its first segment; ``held`` keeps annotations that came before. ``findings``:
     the files' own, and duplicates, at most :data:`MAX_FINDINGS`; ``kinds`` counts all of them by level and kind.
     ``untimed``: files of timed media in which something has no usable stamps; ``brief``: files too short to be judged alone. ``block_end``: the end of a continuous camera's block.
-    ``closed``: why it ended, ``None`` while open; ``closed_at``: the position of its end.
+    ``closed``: why it ended, ``None`` while open; ``closed_at``: the position of its end; ``standing``: how many gaps of
+    each class it had then.
     """
 
     kind: SourceKind | None = None
@@ -133,6 +136,7 @@ class Recording(NamedTuple):
     reason: EndReason | None = None
     closed: bool = False
     closed_at: int = 0
+    standing: Mapping[str, int] = _NO_KINDS
 
 
 def admit(
@@ -320,7 +324,8 @@ def tell(
 
 
 def gaps_of(recording: Recording, told: Account, windows: Sequence[Said], policy: Policy) -> tuple[Gap, ...]:
-    """The gaps with who explains them: the first explanation said that covers one, else the first schedule window."""
+    """The gaps with who explains them: the last explanation said that covers one (a correction counts), else the first
+    schedule window."""
     assert recording.kind is not None
     voice = recording.kind in policy.voice_explanation_kinds
     slack_ms = policy.tolerance[recording.kind].wall_clock_ms
@@ -330,10 +335,10 @@ def gaps_of(recording: Recording, told: Account, windows: Sequence[Said], policy
         spoken = [
             said
             for said in recording.said
-            if _covers(said, gap, error_ms) and (not voice or _spoken(said, gap, error_ms))
+            if _covers(said, gap, error_ms) and (not voice or _spoken(said, gap, error_ms, policy))
         ]
         planned = [said for said in windows if _covers(said, gap, error_ms)]
-        by = next(iter([*spoken, *sorted(planned, key=first_said)]), None)
+        by = next(iter([*reversed(spoken), *sorted(planned, key=first_said)]), None)
         if by is None:
             found.append(replace(gap, state="unexplained"))
         else:
@@ -341,15 +346,23 @@ def gaps_of(recording: Recording, told: Account, windows: Sequence[Said], policy
     return tuple(found)
 
 
+def gap_class(gap: Gap) -> str:
+    """One of :data:`GAP_CLASSES`: article 8's reason, ``planned`` by a schedule, or ``unexplained``."""
+    if gap.state != "explained" or gap.reason is None:
+        return "unexplained"
+    return gap.reason if gap.reason in GAP_CLASSES else "planned"
+
+
 def _covers(said: Said, gap: Gap, error_ms: int) -> bool:
     return said.start <= gap.start + error_ms and gap.end - error_ms <= said.end
 
 
-def _spoken(said: Said, gap: Gap, error_ms: int) -> bool:
-    """Whether the reason is spoken after the restart (article 8)."""
+def _spoken(said: Said, gap: Gap, error_ms: int, policy: Policy) -> bool:
+    """Whether the reason is spoken after the restart (article 8), as soon as the policy asks."""
     if said.voice_start is None or said.voice_end is None:
         return False
-    return gap.end - error_ms <= said.voice_start < said.voice_end
+    latest = gap.end + policy.voice_within_s * 1000 + error_ms
+    return gap.end - error_ms <= said.voice_start < said.voice_end and said.voice_start <= latest
 
 
 def _lasting(recording: Recording, told: Account) -> list[Finding]:
@@ -411,7 +424,7 @@ def _not_testable(recording: Recording) -> Finding:
 
 
 def first_said(said: Said) -> tuple[int, str]:
-    """Order of statements: who said it first counts."""
+    """The order in which statements were made."""
     return said.made_at, said.annotation_id
 
 

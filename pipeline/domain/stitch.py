@@ -20,12 +20,13 @@ from typing import Any, Final, Literal
 from pipeline.domain.canonical import Json, canonical, plain
 from pipeline.domain.chain import LinkAppended
 from pipeline.domain.continuity import RecordingEnded
+from pipeline.domain.disagreement import Reading, disagreements, readings
 from pipeline.domain.errors import HistoryMissing
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, about_recording, sha256
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.playlist import Placed, playlist, unplayable
 from pipeline.domain.probe import MediaFacts
-from pipeline.domain.time import WallMs, from_rfc3339
+from pipeline.domain.time import ClaimedTime, WallMs, from_rfc3339
 
 DocumentName = Literal["manifest.json", "timeline.json", "playlist.m3u8", "chain.jsonl", "receipt.json"]
 
@@ -296,8 +297,15 @@ def _manifest(
         "earlier_closes": [{"seq": link.seq, "hash": link.hash} for link in closes[:-1]],
         "originals": [_listed_original(item) for item in segments if not item.repeat],
         "segments": [_listed_segment(item) for item in segments],
+        "clocks": plain(disagreements(reading for item in segments for reading in _readings(item))),
         "statements": [
-            {"kind": link.kind, "seq": link.seq, "hash": link.hash, "record": json.loads(link.record)}
+            {
+                "kind": link.kind,
+                "seq": link.seq,
+                "hash": link.hash,
+                "record": json.loads(link.record),
+                "disclosed": plain(link.disclosed),
+            }
             for link in links
             if link.kind in ("explanation", "metadata")
         ],
@@ -319,6 +327,26 @@ def _listed_original(item: ChainedSegment) -> Json:
     }
 
 
+def _readings(item: ChainedSegment) -> Iterable[Reading]:
+    """What the clocks say of a segment; nothing to compare them with if it was not placed."""
+    if item.start is None or item.end is None:
+        return ()
+    claimed = item.record["claimed"]
+    return readings(
+        start=item.start,
+        end=item.end,
+        claimed_start=_claim(claimed["start"]),
+        claimed_end=_claim(claimed["end"]),
+        clock_offset_ms=claimed["clock_offset_ms"],
+        received_at=from_rfc3339(item.record["received_at"]),
+        facts=item.facts,
+    )
+
+
+def _claim(claim: dict[str, Any] | None) -> ClaimedTime | None:
+    return None if claim is None else ClaimedTime(**{**claim, "at": from_rfc3339(claim["at"])})
+
+
 def _object(ref: ObjectRef) -> dict[str, Json]:
     return {
         "bucket": ref.bucket,
@@ -337,6 +365,7 @@ _STATED: Final = (
     "wall_start",
     "wall_end",
     "facts_sha256",
+    "probe_version",
 )
 
 

@@ -30,6 +30,7 @@ from pipeline.domain.canonical import Json, canonical, digest, plain
 from pipeline.domain.chain import ChainFault, LinkAppended
 from pipeline.domain.checkpoint import Assembled
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
+from pipeline.domain.keys import key_id, public_of
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.selection import Selection
 from pipeline.domain.stitch import MANIFEST_FORMAT, TIMELINE_FORMAT
@@ -199,7 +200,7 @@ _STEPS: Final = {
     3: "record",
     4: "hash",
     5: "link before",
-    6: "facts or account",
+    6: "facts, account or metadata",
     7: "totals",
     8: "end of chain",
 }
@@ -222,7 +223,7 @@ def _manifest(revision: Revision) -> Iterator[Fault]:
     segments = [(link, record) for link, record in zip(links, records, strict=True) if link.kind in ("segment", "late")]
     closes = [{"seq": link.seq, "hash": link.hash} for link in links if link.kind == "close"]
     said = [
-        {"kind": link.kind, "seq": link.seq, "hash": link.hash, "record": record}
+        {"kind": link.kind, "seq": link.seq, "hash": link.hash, "record": record, "disclosed": plain(link.disclosed)}
         for link, record in zip(links, records, strict=True)
         if link.kind in ("explanation", "metadata")
     ]
@@ -342,20 +343,41 @@ def signed_message(receipt: RecordingArchived) -> bytes:
     return canonical(signed)
 
 
-def check_signature(about: str, receipt: RecordingArchived, keys: Collection[str], genuine: bool) -> Item:
-    """*keys*: ids of the public keys at hand; *genuine*: the one the receipt names signed :func:`signed_message`."""
-    if not keys:
-        return not_covered(about, "signature", f"no public key was given (the receipt names key {receipt.key_id})")
-    if receipt.key_id not in keys:
+def check_signature(about: str, receipt: RecordingArchived, keys: Collection[str], genuine: bool | None) -> Item:
+    """*keys*: ids of the public keys that are known from outside the archive. *genuine*: the key the receipt names signed
+    :func:`signed_message`; without *keys* that is the key the archive itself holds under this id, ``None`` if it holds none."""
+    signed = f"signed by key {receipt.key_id}"
+    if keys and receipt.key_id not in keys:
         known = " or ".join(sorted(keys))
         faults = [Fault(place="key_id", expected=f"key {known}", found=f"key {receipt.key_id}")]
+    elif genuine is None:
+        return not_covered(about, "signature", f"no public key was given (the receipt names key {receipt.key_id})")
     elif not genuine:
-        faults = [
-            Fault(place="signature", expected=f"signed by key {receipt.key_id}", found="not what that key signed")
-        ]
+        faults = [Fault(place="signature", expected=signed, found="not what that key signed")]
+    elif not keys:
+        why = f"{signed}, but that key comes from the archive itself: it does not prove whose it is"
+        return not_covered(about, "signature", why)
     else:
         faults = []
-    return _item(about, "signature", faults, f"signed by key {receipt.key_id}")[0]
+    return _item(about, "signature", faults, signed)[0]
+
+
+def check_published(bucket: str, key: str, name: str, data: bytes, keys: Collection[str]) -> Item:
+    """The public key the archive holds at *key*, which must be the one called *name*; *keys* as for :func:`check_signature`."""
+    about = f"{bucket}/{key}"
+    try:
+        found = key_id(public_of(data))
+    except ValueError as exc:
+        return _item(about, "signature", [Fault(place=key, expected=f"public key {name}", found=str(exc))], "")[0]
+    faults = _same(key, f"public key {name}", f"public key {found}")
+    if found == name and keys and name not in keys:
+        return not_covered(about, "signature", f"public key {name} is not among those given")
+    return _item(about, "signature", faults, f"public key {name}")[0]
+
+
+def check_entry(bucket: str, key: str, digest: Sha256, found: Content) -> Item:
+    """An entry of a register, at *key*, against the *digest* its place is made of."""
+    return _item(f"{bucket}/{key}", "documents", _same(key, digest, found.sha256), "has the digest its place names")[0]
 
 
 # -- objects -------------------------------------------------------------------------------------------------------------

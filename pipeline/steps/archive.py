@@ -1,7 +1,8 @@
 """Archive, the step: a stitched revision's documents and originals are locked, and a signed receipt says so.
 
 The order makes it repeatable after a crash at any line: documents (deterministic bytes under deterministic keys), then
-the look at every original, then the receipt. A receipt that already stands is returned as it is. What the store does not
+the look at every original, then the public key that checks the receipt, locked as long as it, then the receipt. Then the
+register is asked once more, and what lies there of the recording is kept as it demands. A receipt that already stands is returned as it is. What the store does not
 report as locked in mode COMPLIANCE for long enough is not archived: the step fails loudly and writes no receipt. A store
 whose locks this process has not seen to hold gets nothing at all: the input waits.
 """
@@ -26,15 +27,17 @@ from pipeline.domain.archive import (
     receipt_message,
     record_key,
     remember,
-    retain_until,
 )
 from pipeline.domain.errors import NotLocked, ObjectDiffers, ObjectMissing
 from pipeline.domain.identity import Sha256
+from pipeline.domain.keeping import Register, demanded
+from pipeline.domain.keys import key_id, pem_of, published_key
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.policy import Policy
 from pipeline.domain.stitch import Document, RecordingStitched
 from pipeline.domain.time import WallMs, to_rfc3339
 from pipeline.ports import Clock, ObjectStat, ObjectStore, Signer, StoreTrust
+from pipeline.steps.keeping import Keeper
 from pipeline.wire import codec, topics
 
 LOOKS_AT_ONCE: Final = 8
@@ -75,13 +78,19 @@ class ArchiveStep:
         return remember(state, stitched), (archived,)
 
     def _archive(self, stitched: RecordingStitched) -> RecordingArchived:
-        standing = self._standing(stitched)
-        if standing is not None:
-            return standing
-        until = retain_until(stitched, self.policy)
+        keeper = Keeper(store=self.store, policy=self.policy, records=self.records)
+        about = stitched.source_id, stitched.recording_id
+        archived = self._standing(stitched) or self._receipted(stitched, keeper.register(*about))
+        if stitched.revision > 1 or keeper.register(*about):
+            keeper.settle(*about, stitched.ended.last_received_at)
+        return archived
+
+    def _receipted(self, stitched: RecordingStitched, register: Register) -> RecordingArchived:
+        until = demanded(stitched.ended.last_received_at, register, self.policy).until
         ordered = sorted(stitched.documents, key=lambda document: document.name)
         records = tuple(self._put(stitched, document, until) for document in ordered)
         originals = self._look_at(stitched.originals, until)
+        publish_key(self.store, self.records, self.signer.public, until)
         return self._sign(stitched, originals, records, until)
 
     def _put(self, stitched: RecordingStitched, document: Document, until: WallMs) -> LockedObject:
@@ -166,6 +175,15 @@ class ArchiveStep:
         if ours and base64.b64encode(self.signer.sign(message)).decode() != archived.signature:
             raise ObjectDiffers(f"the receipt says what key {archived.key_id} did not sign ({self.records}/{key})")
         return archived
+
+
+def publish_key(store: ObjectStore, records: str, public: bytes, until: WallMs) -> str:
+    """Put the public key where its id says, or lock the one there until *until*; returns its place in *records*. Raises as
+    the store, :class:`ObjectDiffers` if another key lies there."""
+    data, key = pem_of(public), published_key(key_id(public))
+    digest = Sha256(hashlib.sha256(data).hexdigest())
+    _locked(store.put_bytes(records, key, data, digest, retain_until=until), digest, len(data), until)
+    return key
 
 
 def _receipt_key(stitched: RecordingStitched) -> str:

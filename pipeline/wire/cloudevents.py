@@ -17,7 +17,8 @@ from pipeline.domain.archive import RecordingArchived
 from pipeline.domain.chain import LinkAppended
 from pipeline.domain.checkpoint import CheckpointDue
 from pipeline.domain.continuity import Judged
-from pipeline.domain.deadline import DeadlineChanged
+from pipeline.domain.docket import DeadlineChanged
+from pipeline.domain.duty import SilenceChanged
 from pipeline.domain.landing import SegmentLanded
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.quarantine import Quarantined, QuarantineDecided
@@ -49,7 +50,10 @@ _ENVELOPE: Final[dict[type[Any], Callable[[Any], _Envelope]]] = {
     ),
     RecordingStitched: lambda e: _Envelope("/stages/stitch", (e.source_id, e.recording_id, e.revision)),
     RecordingArchived: lambda e: _Envelope("/stages/archive", (e.source_id, e.recording_id, e.revision), e.archived_at),
-    DeadlineChanged: lambda e: _Envelope("/stages/deadline", (e.source_id, e.recording_id, e.state), e.changed_at),
+    DeadlineChanged: lambda e: _Envelope(
+        "/stages/deadline", (e.source_id, e.recording_id, e.state, e.changed_at), e.changed_at
+    ),
+    SilenceChanged: lambda e: _Envelope("/stages/deadline", (e.source_id, e.since, e.state), e.changed_at),
     Quarantined: lambda e: _Envelope(f"/stages/{e.stage}", e.place, e.at),
     QuarantineDecided: lambda e: _Envelope(f"/people/{quote(e.made_by, safe='')}", (*e.place, e.decision, e.at), e.at),
 }

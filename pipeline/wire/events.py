@@ -9,7 +9,8 @@ from pipeline.domain.archive import RecordingArchived
 from pipeline.domain.chain import LinkAppended
 from pipeline.domain.checkpoint import CheckpointDue
 from pipeline.domain.continuity import Judged
-from pipeline.domain.deadline import DeadlineChanged
+from pipeline.domain.docket import DeadlineChanged
+from pipeline.domain.duty import SilenceChanged
 from pipeline.domain.landing import SegmentLanded
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.quarantine import Quarantined, QuarantineDecided
@@ -27,6 +28,7 @@ Event: TypeAlias = (
     | RecordingStitched
     | RecordingArchived
     | DeadlineChanged
+    | SilenceChanged
     | Quarantined
     | QuarantineDecided
 )
@@ -43,6 +45,7 @@ TYPES: Final[dict[str, type[Any]]] = {
     topics.STITCHED.name: RecordingStitched,
     topics.ARCHIVED.name: RecordingArchived,
     topics.DEADLINE.name: DeadlineChanged,
+    topics.SILENCE.name: SilenceChanged,
     topics.QUARANTINE.name: Quarantined,
     topics.DECIDED.name: QuarantineDecided,
 }

@@ -10,11 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import LockedObject, LockMode, RecordingArchived
 from pipeline.domain.canonical import plain
 from pipeline.domain.continuity import RecordingEnded
-from pipeline.domain.deadline import DeadlineChanged
+from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.identity import RecordingId
+from pipeline.domain.policy import Policy
+from pipeline.domain.review import is_uninterrupted, opinions, review_of
+from pipeline.domain.statement import described
 from pipeline.domain.time import to_rfc3339
 
 ArchiveStateWord = Literal["open", "pending", "archived"]
@@ -32,13 +36,15 @@ class Chained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """Everything known of one recording, from the archive if it is there, else from the running state."""
+    """Everything known of one recording, from the archive if it is there, else from the running state. ``statements``:
+    those its archived manifest keeps."""
 
     account: RecordingEnded
     chain: Chained
     archived: RecordingArchived | None
     deadline: DeadlineChanged | None
     ended: bool
+    statements: tuple[Annotation, ...] = ()
 
     @property
     def recording_id(self) -> RecordingId:
@@ -77,9 +83,11 @@ def recording_report(known: Reported) -> dict[str, Any]:
     }
 
 
-def gap_reports(known: Reported) -> list[dict[str, Any]]:
+def gap_reports(known: Reported, policy: Policy) -> list[dict[str, Any]]:
     """A recording's interruptions as ``unbroken gaps --json`` shows them."""
     account = known.account
+    reviews = opinions(known.statements)
+    uninterrupted = is_uninterrupted(described(known.statements), policy)
     return [
         {
             "recording_id": account.recording_id,
@@ -94,6 +102,7 @@ def gap_reports(known: Reported) -> list[dict[str, Any]]:
             "state": gap.state,
             "reason": gap.reason,
             "explained_by": gap.explained_by,
+            "review": review_of(gap, reviews, uninterrupted=uninterrupted),
         }
         for gap in account.gaps
     ]

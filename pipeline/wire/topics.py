@@ -61,7 +61,7 @@ ACCOUNT_BYTES: Final = 4 << 20
 JUDGED: Final = _data(
     "segment.judged.v1", "continuity -> chain: a source's single ordered history", max_value_bytes=ACCOUNT_BYTES
 )
-ANNOTATION: Final = _data("annotation.made.v1", "people, connectors, timers -> continuity, deadline", days=60)
+ANNOTATION: Final = _data("annotation.made.v1", "people, connectors, timers -> continuity, deadline, keeping", days=60)
 LINK: Final = _data(
     "link.appended.v1",
     "chain -> stitch, checkpoint: the entries of each recording's hash chain",
@@ -77,7 +77,12 @@ ARCHIVED: Final = _data(
     days=60,
     max_value_bytes=ACCOUNT_BYTES,
 )
-DEADLINE: Final = _data("deadline.changed.v1", "deadline -> anyone: tracked, at risk, met, missed, late", days=60)
+DEADLINE: Final = _data(
+    "deadline.changed.v1",
+    "deadline -> anyone: expected, tracked, at risk, met, missed, late, withdrawn",
+    days=60,
+)
+SILENCE: Final = _data("silence.changed.v1", "deadline -> anyone: a camera on duty fell silent, or is heard", days=60)
 QUARANTINE: Final = Topic(
     name="quarantine.v1",
     cleanup="delete",
@@ -103,6 +108,7 @@ DATA: Final = (
     STITCHED,
     ARCHIVED,
     DEADLINE,
+    SILENCE,
     QUARANTINE,
     DECIDED,
 )

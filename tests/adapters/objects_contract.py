@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,50 @@ class ObjectsContract:
         assert extended.retain_until is not None
         assert extended.retain_until >= longer
         assert extended == kept
+
+    def test_a_legal_hold_is_set_and_taken_off_and_leaves_the_lock_alone(
+        self, store: ObjectStore, locked: str, key: str
+    ) -> None:
+        first = store.put_bytes(locked, key, b"x", sha(b"x"), retain_until=soon(3))
+        place = locked, key, first.version_id
+
+        held = [store.set_hold(*place, True), store.set_hold(*place, True), store.stat(*place)]
+        free = [store.set_hold(*place, False), store.set_hold(*place, False), store.stat(*place)]
+
+        assert not first.legal_hold
+        assert held == [replace(first, legal_hold=True)] * 3
+        assert free == [first] * 3
+
+    def test_a_lock_is_extended_under_a_legal_hold(self, store: ObjectStore, locked: str, key: str) -> None:
+        first = store.put_bytes(locked, key, b"x", sha(b"x"), retain_until=soon(2))
+        store.set_hold(locked, key, first.version_id, True)
+        longer = soon(4)
+
+        extended = store.extend_retention(locked, key, first.version_id, longer)
+        store.set_hold(locked, key, first.version_id, False)
+
+        assert extended.legal_hold
+        assert (extended.retain_until or 0) >= longer
+
+    def test_a_hold_is_on_one_version_and_on_no_other(self, store: ObjectStore, locked: str, key: str) -> None:
+        first = store.put_bytes(locked, key, b"x", sha(b"x"), retain_until=soon(2))
+        other = store.put_bytes(locked, f"{key}.2", b"x", sha(b"x"), retain_until=soon(2))
+
+        store.set_hold(locked, key, first.version_id, True)
+        untouched = store.stat(locked, other.key, other.version_id)
+        store.set_hold(locked, key, first.version_id, False)
+
+        assert untouched == other
+
+    def test_what_is_not_there_cannot_be_held(self, store: ObjectStore, locked: str, key: str) -> None:
+        with pytest.raises(ObjectMissing, match=key):
+            store.set_hold(locked, key, "", True)
+
+    def test_a_bucket_without_locks_holds_nothing(self, store: ObjectStore, unlocked: str, key: str) -> None:
+        stat = store.put_bytes(unlocked, key, b"x", sha(b"x"), retain_until=None)
+
+        with pytest.raises((NotLocked, Misconfigured, StoreError)):
+            store.set_hold(unlocked, key, stat.version_id, True)
 
     def test_what_asks_for_a_lock_in_a_bucket_without_one_is_not_taken(
         self, store: ObjectStore, unlocked: str, key: str

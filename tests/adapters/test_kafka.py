@@ -11,10 +11,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 
 from pipeline.adapters.kafka_log import KafkaLinkHistory, read_topic
+from pipeline.adapters.kafka_quarantine import QuarantineWatch
 from pipeline.adapters.kafka_topics import admin, apply_topics, check_topics, progress
 from pipeline.domain.errors import BrokerUnavailable, HistoryMissing, Misconfigured
+from pipeline.domain.quarantine import Quarantined, QuarantineDecided
+from pipeline.domain.time import WallMs
 from pipeline.settings import Settings
-from pipeline.wire import topics
+from pipeline.wire import codec, topics
 
 pytestmark = pytest.mark.stack
 
@@ -125,3 +128,38 @@ async def test_a_group_that_never_committed_has_everything_before_it() -> None:
 def test_reading_an_unknown_topic_says_how_to_make_it() -> None:
     with pytest.raises(BrokerUnavailable, match="unbroken topics apply"):
         asyncio.run(read_topic(KAFKA, f"absent-{secrets.token_hex(4)}", 2))
+
+
+async def test_the_watch_on_quarantine_hears_of_inputs_and_of_decisions_on_them() -> None:
+    settings = _settings()
+    await apply_topics(settings)
+    aside, decided = settings.topic(topics.QUARANTINE.name), settings.topic(topics.DECIDED.name)
+    items = [_set_aside(offset) for offset in range(2)]
+    decision = QuarantineDecided(
+        **items[0].place._asdict(), decision="discarded", grounds="a test", made_by="王", at=WallMs(9)
+    )
+    watch = QuarantineWatch(settings)
+
+    before = await watch.waiting()
+    await _produce(aside, [codec.encode(items[0]), codec.encode(items[0]), codec.encode(items[1])])
+    both = await watch.waiting()
+    await _produce(decided, [codec.encode(decision)])
+    after = await watch.waiting()
+
+    assert before == {}
+    assert both == {item.place: item.at for item in items}
+    assert after == {items[1].place: items[1].at}
+
+
+def _set_aside(offset: int) -> Quarantined:
+    return Quarantined(
+        stage="probe",
+        topic="segment.landed.v1",
+        partition=0,
+        offset=offset,
+        key_base64=None,
+        value_base64=None,
+        reason="malformed",
+        detail="",
+        at=WallMs(1000 + offset),
+    )

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -65,7 +66,7 @@ Pool = Callable[..., MediaPool]
 async def pool() -> AsyncIterator[Pool]:
     made: list[MediaPool] = []
 
-    def make(processes: int = 1, **options: int) -> MediaPool:
+    def make(processes: int = 1, **options: Any) -> MediaPool:
         made.append(MediaPool(processes, options.pop("timeout_s", 5), 256 << 20, job=obey, **options))
         return made[-1]
 
@@ -116,11 +117,13 @@ async def test_a_hanging_reader_is_killed_and_others_go_on(pool: Pool) -> None:
 
 
 async def test_a_crash_among_many_files_costs_one(pool: Pool) -> None:
-    two = pool(2)
+    deaths: list[int] = []
+    two = pool(2, on_death=lambda: deaths.append(1))
 
     fates = await asyncio.gather(*(fate(two, "crash" if i == 7 else f"file-{i}") for i in range(20)))
 
     assert [i for i, words in enumerate(fates) if words.startswith("died")] == [7]
+    assert (len(deaths), two.jobs) == (1, 0)
 
 
 async def test_a_file_is_not_blamed_for_what_another_did_to_the_process(pool: Pool) -> None:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+import time
+from dataclasses import replace
+from typing import Any, get_args
 
 import pytest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from pipeline import metrics as names
 from pipeline.adapters.prometheus import OTHER, UNITS_MAX, Metrics
 from pipeline.agents.lane import reason_of
 from pipeline.agents.stage import Meter
 from pipeline.domain import errors
-from pipeline.domain.continuity import Judged
-from pipeline.domain.deadline import Cause, DeadlineChanged, DeadlineState
-from pipeline.domain.identity import SourceKind
+from pipeline.domain.continuity import Judged, JudgedSegment
+from pipeline.domain.docket import DeadlineChanged
+from pipeline.domain.findings import Finding, FindingKind
+from pipeline.domain.identity import RecordingId, SourceKind
 from pipeline.domain.outlook import AGE_BANDS, UnitDeadlines
+from pipeline.domain.quarantine import Place
 from pipeline.domain.time import WallMs
+from pipeline.domain.tracked import Cause, DeadlineState
 from pipeline.domain.worm import Tried, WormReport
-from tests.builders import RECORDING, SOURCE, T0
+from tests.builders import RECORDING, SOURCE, T0, probed
 from tests.builders_archive import archived, ended, gap
 
 
@@ -99,12 +105,83 @@ def test_gaps_are_counted_at_the_first_end_only() -> None:
     assert value(metrics, "covered_seconds_total", source_kind="cctv") == 30
 
 
-def test_archived_revisions_are_counted() -> None:
+def test_archived_revisions_are_counted_and_the_first_is_timed() -> None:
     metrics = Metrics()
 
-    metrics.observe(archived())
+    for revision in (1, 2):
+        metrics.observe(replace(archived(), revision=revision, ended_at=T0, archived_at=WallMs(T0 + 90_000)))
 
-    assert value(metrics, "archived_recordings_total", source_kind="cctv") == 1
+    assert value(metrics, "archived_recordings_total", source_kind="cctv") == 2
+    assert value(metrics, "archive_latency_seconds_bucket", source_kind="cctv", le="60.0") == 0
+    assert value(metrics, "archive_latency_seconds_bucket", source_kind="cctv", le="300.0") == 1
+    assert value(metrics, "archive_promptness_total", source_kind="cctv", prompt="yes") == 1
+    assert value(metrics, "archive_promptness_total", source_kind="cctv", prompt="no") == 0
+
+
+def test_recordings_are_named_in_exemplars_and_nowhere_else() -> None:
+    metrics = Metrics()
+
+    metrics.observe(replace(archived(), recording_id=RecordingId("r" * 96)))
+    metrics.observe(change("missed", cause="pipeline"))
+    metrics.observe(judged(gaps=(gap(0, 1500),)))
+    text: str = openmetrics.generate_latest(metrics.registry).decode()  # type: ignore[no-untyped-call]
+
+    spoken = [line.partition(" # ")[0] for line in text.splitlines() if not line.startswith("#")]
+    named = {line.partition("{")[0] for line in text.splitlines() if "# {recording_id=" in line}
+    assert [line for line in spoken if RECORDING in line or "rrrr" in line or "_created" in line] == []
+    assert named == {
+        f"unbroken_{name}"
+        for name in (
+            "archive_latency_seconds_bucket",
+            "archive_promptness_total",
+            "deadline_outcomes_total",
+            "deadline_breaches_total",
+            "gaps_total",
+            "gap_seconds_total",
+        )
+    }
+
+
+def test_findings_are_counted_by_kind_as_files_come() -> None:
+    metrics = Metrics()
+    seen = tuple(
+        Finding(kind=kind, level="note", evidence="bytes", expected="", found="")
+        for kind in ("packet_loss", "packet_loss", "clock_step")
+    )
+    found = JudgedSegment(probed=probed(), start=None, end=None, duplicate=False, findings=seen)
+
+    metrics.observe(Judged(source_id=SOURCE, recording_id=RECORDING, position=1, kind="segment", segment=found))
+
+    counted = {
+        kind: value(metrics, "findings_total", source_kind="cctv", finding=kind) for kind in get_args(FindingKind)
+    }
+    assert {kind: count for kind, count in counted.items() if count} == {"packet_loss": 2, "clock_step": 1}
+    assert None not in counted.values()
+
+
+def test_gaps_that_left_our_memory_stand_no_more() -> None:
+    metrics = Metrics()
+
+    metrics.standing_gaps({("hall", "unexplained"): 3, ("hall", "R1"): 0})
+    first = value(metrics, "gaps_standing", unit="hall", gap_class="unexplained")
+    metrics.standing_gaps({})
+
+    assert first == 3
+    assert value(metrics, "gaps_standing", unit="hall", gap_class="unexplained") == 0
+
+
+def test_what_waits_in_quarantine_is_counted_and_the_oldest_is_dated() -> None:
+    metrics = Metrics()
+    places = [Place("probe", "unbroken.segment.landed.v1", 0, offset) for offset in range(2)]
+
+    none = value(metrics, "quarantine_oldest_timestamp_seconds", stage="probe")
+    metrics.quarantine({places[0]: T0, places[1]: WallMs(T0 - 5000)})
+
+    assert none == math.inf
+    assert value(metrics, "quarantine_waiting", stage="probe") == 2
+    assert value(metrics, "quarantine_waiting", stage="chain") == 0
+    assert value(metrics, "quarantine_oldest_timestamp_seconds", stage="probe") == (T0 - 5000) / 1000
+    assert value(metrics, "quarantine_oldest_timestamp_seconds", stage="chain") == math.inf
 
 
 def test_the_next_deadline_is_a_timestamp_and_infinite_when_none_is_open() -> None:
@@ -139,6 +216,19 @@ def test_what_is_not_archived_is_counted_by_age_with_the_end_of_the_oldest() -> 
     )
 
 
+def test_silent_cameras_are_counted_with_the_time_they_miss() -> None:
+    metrics = Metrics()
+    hall = UnitDeadlines(unit="hall", source_kind="cctv", on_duty=3, silent=2, silent_ms=90_500)
+
+    metrics.deadlines([hall], T0, ready=True)
+
+    found = [
+        value(metrics, name, unit="hall", source_kind="cctv")
+        for name in ("cameras_on_duty", "cameras_silent", "cameras_silent_seconds")
+    ]
+    assert found == [3, 2, 90.5]
+
+
 def test_recovery_never_shows_as_nothing_open() -> None:
     metrics = Metrics()
     hall = UnitDeadlines(unit="hall", source_kind="cctv", unarchived=(2, 0, 0, 0, 0), next_at=T0)
@@ -171,7 +261,11 @@ def test_it_is_a_meter_of_the_runner() -> None:
     meter.quarantined("chain", "malformed")
     meter.state_behind("chain")
     meter.carried("chain", 0.5)
+    meter.taken({"chain": 24})
     metrics.loop_lag(0.25)
+    metrics.broker_lag({"chain": 7})
+    metrics.pool(2, lambda: 1)
+    metrics.pool_death()
 
     assert value(metrics, "events_total", stage="chain", result="done") == 3
     assert value(metrics, "retries_total", stage="chain") == 1
@@ -179,7 +273,12 @@ def test_it_is_a_meter_of_the_runner() -> None:
     assert value(metrics, "quarantined_total", stage="chain", reason="malformed") == 1
     assert value(metrics, "state_behind_total", stage="chain") == 1
     assert value(metrics, "stage_duration_seconds_sum", stage="chain") == 0.5
+    assert value(metrics, "partitions", stage="chain") == 24
+    assert value(metrics, "rebalances_total") == 1
     assert value(metrics, "loop_lag_seconds") == 0.25
+    assert value(metrics, "lag_events", stage="chain") == 7
+    assert time.time() - (value(metrics, "broker_last_answer_timestamp_seconds") or 0) < 60
+    assert [value(metrics, f"pool_{name}") for name in ("processes", "jobs", "deaths_total")] == [2, 1, 1]
 
 
 def test_a_metric_of_another_kind_is_refused() -> None:

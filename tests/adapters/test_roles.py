@@ -143,6 +143,14 @@ class TestRoles:
 
         assert (extended.retain_until or 0) >= until
 
+    def test_the_archive_holds_and_releases(self, site: Site, original: ObjectStat) -> None:
+        place = original.bucket, original.key, original.version_id
+
+        held = site.store("archive").set_hold(*place, True)
+        free = site.store("archive").set_hold(*place, False)
+
+        assert (held.legal_hold, free.legal_hold) == (True, False)
+
     @pytest.mark.parametrize("role", ["connector", "verifier"])
     def test_a_role_that_may_not_touch_locks_sets_no_hold(self, site: Site, original: ObjectStat, role: str) -> None:
         with pytest.raises(S3Error, match="AccessDenied"):

@@ -10,9 +10,20 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pydantic import SecretStr
 
-from pipeline.adapters.signing import KEY_FILE, Ed25519Signer, load_signer, verify
+from pipeline.adapters.signing import (
+    KEY_FILE,
+    Ed25519Signer,
+    known_keys,
+    load_signer,
+    make_key,
+    open_signer,
+    read_public,
+    verify,
+)
 from pipeline.domain.errors import Misconfigured
+from pipeline.settings import Settings
 
 MESSAGE = b'{"archived_at":"2026-11-24T08:00:00.000Z"}'
 
@@ -128,3 +139,65 @@ def test_a_signer_is_made_of_a_key_in_memory() -> None:
 
     assert isinstance(signer(), Ed25519Signer)
     assert signer().sign(MESSAGE) == signer().sign(MESSAGE)
+
+
+def test_another_key_is_made_beside_the_first_and_both_are_known(tmp_path: Path) -> None:
+    first, second = make_key(tmp_path / KEY_FILE), make_key(tmp_path / "receipt-key-2.pem")
+
+    known = known_keys((), tmp_path)
+
+    assert known == {first.key_id: first.public, second.key_id: second.public}
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.pem") if ".pub" not in path.name} == {0o600}
+    assert (
+        open_signer(Settings(state=tmp_path, signing_key_file=tmp_path / "receipt-key-2.pem")).public == second.public
+    )
+
+
+@pytest.mark.parametrize("there", ["key.pem", "key.pub.pem"])
+def test_making_a_key_overwrites_nothing(tmp_path: Path, there: str) -> None:
+    (tmp_path / there).write_bytes(b"kept")
+
+    with pytest.raises(FileExistsError):
+        make_key(tmp_path / "key.pem")
+
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(there, b"kept")]
+
+
+def test_a_lost_private_key_is_not_replaced_while_its_public_half_is_there(tmp_path: Path) -> None:
+    load_signer(None, tmp_path)
+    (tmp_path / KEY_FILE).unlink()
+
+    with pytest.raises(Misconfigured, match="cannot be used"):
+        load_signer(None, tmp_path)
+
+
+def test_a_key_may_come_from_the_environment(tmp_path: Path) -> None:
+    made = make_key(tmp_path / KEY_FILE)
+    pem = (tmp_path / KEY_FILE).read_text("ascii")
+
+    found = open_signer(Settings(state=tmp_path / "empty", signing_key=SecretStr(pem)))
+
+    assert found.public == made.public
+    assert not (tmp_path / "empty").exists()
+
+
+def test_a_key_given_twice_is_refused_rather_than_chosen(tmp_path: Path) -> None:
+    make_key(tmp_path / KEY_FILE)
+    pem = SecretStr((tmp_path / KEY_FILE).read_text("ascii"))
+
+    with pytest.raises(Misconfigured, match="given twice"):
+        open_signer(Settings(state=tmp_path, signing_key=pem, signing_key_file=tmp_path / KEY_FILE))
+
+
+def test_a_key_in_the_environment_that_is_none_is_named_without_being_shown(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="UNBROKEN_SIGNING_KEY") as caught:
+        open_signer(Settings(state=tmp_path, signing_key=SecretStr("hunter2")))
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_private_key_is_not_taken_for_a_public_one(tmp_path: Path) -> None:
+    make_key(tmp_path / KEY_FILE)
+
+    with pytest.raises(Misconfigured, match="cannot be used"):
+        read_public(tmp_path / KEY_FILE)

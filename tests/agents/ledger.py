@@ -11,10 +11,10 @@ from pipeline.domain.errors import Malformed
 from pipeline.settings import Settings
 from pipeline.wire import codec, topics
 from pipeline.wire.events import Event
-from tests.builders import policy
+from tests.builders import SALT_KEY, policy
 
 SETTINGS: Final = Settings(topic_prefix="t")
-STAGES: Final = pure_stages(SETTINGS, policy())
+STAGES: Final = pure_stages(SETTINGS, policy(), SALT_KEY)
 
 
 class Ledger:

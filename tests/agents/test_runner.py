@@ -58,6 +58,21 @@ async def test_of_two_stages_on_one_source_the_slower_decides_what_is_committed(
     assert (before, after) == (0, 1)
 
 
+async def test_lag_is_what_each_stage_has_not_finished_of_what_the_broker_has(runner: Runner) -> None:
+    quick, slow = summing(Faults()), replace(summing(Faults(), state=False), name="slow")
+    runner.bind(quick)
+    runner.bind(slow)
+
+    await runner.take(parts("in", "also"))
+    runner.resume({}, parts("in", "also"))
+    await feed(runner._lanes["summing", 3], event(0), event(1))
+    await until(lambda: runner._lanes["summing", 3].finished == {"in": 2})
+    lag = runner.lag({TP("in", 3): 5, TP("in", 4): 9})
+    await runner.settle()
+
+    assert lag == {"summing": 3, "slow": 5}
+
+
 async def test_nothing_starts_before_the_states_are_loaded(runner: Runner) -> None:
     runner.bind(summing(Faults()))
 

@@ -32,11 +32,13 @@ def _run(*arguments: str) -> tuple[int, str]:
 
 def test_describe_sends_the_case_data_as_given(sent: list[Annotation]) -> None:
     code, said = _run(
-        "describe", "rec-1", "--source", "bwc-1", "--by", "Li", "--case-name", "无证经营", "--extra", "place=Hall 2"
+        "describe", "rec-1", "--source", "bwc-1", "--by", "Li", "--case-name", "无证经营", "--extra", "记录地点=Hall 2"
     )
 
     (one,) = sent
-    assert (code, said) == (0, f"sent metadata {one.annotation_id}")
+    assert code == 0
+    assert said.endswith(f"sent metadata {one.annotation_id}")
+    assert "metadata.party_name: not said here" in said
     assert (one.kind, one.source_id, one.recording_id, one.made_by) == ("metadata", "bwc-1", "rec-1", "Li")
     assert one.metadata is not None
     assert (one.metadata.case_name, one.metadata.party_name) == ("无证经营", None)
@@ -47,6 +49,7 @@ def test_explain_sends_the_gap_and_where_the_reason_is_spoken(sent: list[Annotat
     code, _ = _run(
         "explain", "rec-1", "--source", "bwc-1", "--by", "Li", "--start", "2026-11-24T16:00:00+08:00",
         "--end", "2026-11-24T08:00:07.250Z", "--reason", "R4", "--voice-start", "2026-11-24T08:00:08Z",
+        "--voice-end", "2026-11-24T08:00:11Z",
     )  # fmt: skip
 
     assert code == 0
@@ -88,9 +91,9 @@ def test_saying_the_same_again_is_another_statement(sent: list[Annotation], monk
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (("describe", "rec-1", "--source", "bwc-1"), "nothing to say"),
+        (("describe", "rec-1", "--source", "bwc-1"), "at least one field"),
         (("describe", "rec-1", "--source", "bwc-1", "--extra", "place"), "expected NAME=VALUE"),
-        (("describe", "rec 1", "--source", "bwc-1", "--party", "x"), "a recording id is 1 to 96 letters"),
+        (("describe", "rec 1", "--source", "bwc-1", "--party", "x"), "recording_id: expected 1 to 96 letters"),
         (("end", "rec-1", "--source", "bwc-1", "--expected", "-1"), "greater than or equal to 0"),
         (
             ("explain", "r", "--source", "s", "--start", "yesterday", "--end", "2026-11-24T08:00:00Z", "--reason", "R4"),
@@ -102,15 +105,15 @@ def test_saying_the_same_again_is_another_statement(sent: list[Annotation], monk
         ),
         (
             ("schedule", "--source", "s", "--start", "2026-11-24T08:00:00Z", "--end", "2026-11-24T08:00:00Z", "--reason", "x"),
-            "a window ends after it starts",
+            "window.end: expected an end after its start",
         ),
         (
             ("explain", "r", "--source", "s", "--start", "2026-11-24T08:00:00Z", "--end", "2026-11-24T08:01:00Z", "--reason", "R8"),
-            "expected one of R1",
+            "explanation.reason: expected one of R1",
         ),
         (
             ("explain", "r", "--source", "s", "--start", "2026-11-24T08:00:00Z", "--end", "2026-11-24T08:01:00Z", "--reason", "R9"),
-            "reason R9 (other) needs a text",
+            "explanation.text: expected a text, because the reason is R9 (other)",
         ),
     ],
 )  # fmt: skip
@@ -120,3 +123,35 @@ def test_wrong_usage_is_named_and_nothing_is_sent(sent: list[Annotation], argume
     assert code == 2
     assert why in said.replace("│ ", "").replace(" │", "")
     assert sent == []
+
+
+def test_a_review_names_the_explanation_and_what_came_of_it(sent: list[Annotation]) -> None:
+    code, said = _run(
+        "review", "rec-1", "--source", "bwc-1", "--by", "Wu", "--of", "said-1", "--reject", "--note", "no"
+    )
+
+    assert (code, said) == (0, f"sent metadata {sent[0].annotation_id}")
+    assert sent[0].metadata is not None
+    assert sent[0].metadata.extra == (
+        ("reviewed_explanation", "said-1"),
+        ("review_result", "rejected"),
+        ("review_note", "no"),
+    )
+
+
+def test_a_dry_run_shows_the_statement_and_sends_none(sent: list[Annotation]) -> None:
+    code, said = _run("end", "rec-1", "--source", "bwc-1", "--expected", "12", "--dry-run")
+
+    assert (code, sent) == (0, [])
+    assert '"expected_segments":12' in said
+
+
+def test_what_is_wrong_is_said_in_chinese_with_the_article(sent: list[Annotation]) -> None:
+    code, said = _run(
+        "describe", "rec-1", "--source", "bwc-1", "--extra", "存储日期=2026-11-24", "--party", " ", "--lang", "zh"
+    )
+
+    assert (code, sent) == (2, [])
+    assert "存储日期（metadata.stored_date）：不得填写：由系统自动生成" in said
+    assert "（规则 never_typed，第九条）" in said
+    assert "当事人（metadata.party_name）：必须填写" in said

@@ -23,6 +23,7 @@ GAP: dict[str, Any] = {
     "state": "unexplained",
     "reason": None,
     "explained_by": None,
+    "review": "not_needed",
 }
 OTHER = {
     **GAP,
@@ -74,3 +75,19 @@ def test_a_row_says_how_long_how_sure_and_who_explained_it() -> None:
 def test_the_first_that_waits_comes_with_the_command_that_explains_it() -> None:
     assert "unbroken explain bwc-017-morning --source bwc-017 --start 2026-11-24T08:00:05.000Z" in seen([OTHER, GAP])
     assert "unbroken explain" not in seen([OTHER])
+
+
+@pytest.mark.parametrize(
+    ("review", "waiting", "told"),
+    [
+        ("not_needed", False, ""),
+        ("accepted", False, ""),
+        ("waiting", True, "unbroken review"),
+        ("rejected", True, "unbroken explain"),
+    ],
+)
+def test_an_explanation_that_must_be_reviewed_waits_until_it_is_accepted(review: str, waiting: bool, told: str) -> None:
+    gap = {**OTHER, "reason": "R9", "explained_by": "said-1", "review": review}
+
+    assert waits(gap) is waiting
+    assert told in " ".join(remedies([gap]))

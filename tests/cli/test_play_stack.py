@@ -34,7 +34,7 @@ from pipeline.steps.stitch import StitchStep
 from pipeline.wire import codec, topics
 from tests import clips
 from tests.adapters.s3 import own_settings, short_policy
-from tests.builders import T0, claimed, explanation, landed, session_ended
+from tests.builders import SALT_KEY, T0, claimed, explanation, landed, session_ended
 from tests.cli.browser import Browser, browser
 from tests.cli.devtools import Tab, opened
 from tests.steps.archiver import archive
@@ -99,7 +99,7 @@ class Site:
         for event in (*day, *said, end):
             source, judged = continuity.step(source, event, policy)
             for item in judged:
-                chains, appended = chain.step(chains, item)
+                chains, appended = chain.step(chains, item, SALT_KEY)
                 links += appended
         asyncio.run(self._stitched(links))
 

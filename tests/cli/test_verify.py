@@ -46,7 +46,7 @@ def test_a_copy_in_order_passes(
 
     told = capsys.readouterr().out
     assert code == 0
-    assert told.splitlines()[-1] == "36 PASS, 0 FAIL, 4 NOT COVERED"
+    assert told.splitlines()[-1] == "37 PASS, 0 FAIL, 4 NOT COVERED"
 
 
 def test_a_fault_is_told_with_both_sides_and_the_exit_code(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.connectors.journal import FileStamp, Journal, JournalBusy, New, SeenFile, open_journal
+from pipeline.connectors.journal import FileStamp, Journal, JournalBusy, New, SeenFile, open_journal, read_journals
 from pipeline.domain.errors import Misconfigured
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
 from pipeline.domain.time import WallMs
@@ -144,3 +144,25 @@ def test_what_was_seen_of_a_file_is_replaced_when_it_is_seen_again(tmp_path: Pat
 
         assert journal.seen(path) == seen
         assert journal.seen(Path("other")) is None
+
+
+def test_a_journal_is_read_beside_the_process_that_writes_it(tmp_path: Path) -> None:
+    with open_journal(tmp_path, SOURCE, "folder") as journal:
+        journal.announce([new("a"), new("b", "b")])
+        journal.delivered(journal.undelivered()[:1])
+        journal.see(new("c", "c").seen)
+        journal.say("end-1", b"over")
+
+        (found,) = read_journals(tmp_path)
+
+    assert found.source_id == SOURCE
+    assert [(item.number, item.value) for item in found.announcements] == [(1, b"a:1"), (2, b"b:2")]
+    assert found.statements == (b"over",)
+    assert found.begun == ("c",)
+
+
+def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cam-1.sqlite").write_bytes(b"not a database, but long enough to be taken for one" * 40)
+
+    with pytest.raises(Misconfigured, match=r"cam-1\.sqlite"):
+        read_journals(tmp_path)

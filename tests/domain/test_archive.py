@@ -8,20 +8,22 @@ from dataclasses import replace
 import pytest
 
 from pipeline.domain.archive import (
+    PROMPT_MS,
     REMEMBERED,
     ArchiveState,
+    is_prompt,
     is_repeat,
     objects_digest,
     receipt_document,
     receipt_message,
     record_key,
     remember,
-    retain_until,
 )
 from pipeline.domain.canonical import plain
 from pipeline.domain.identity import RecordingId
 from pipeline.domain.stitch import RecordingStitched
-from tests.builders import RECORDING, SOURCE, T0, policy, sha
+from pipeline.domain.time import WallMs
+from tests.builders import RECORDING, SOURCE, T0, sha
 from tests.builders_archive import archived, ended, locked
 
 STITCHED = RecordingStitched(
@@ -40,10 +42,6 @@ STITCHED = RecordingStitched(
 
 def test_every_revision_has_a_folder_of_its_own() -> None:
     assert record_key(SOURCE, RECORDING, 2, "receipt.json") == f"recordings/{SOURCE}/{RECORDING}/r2/receipt.json"
-
-
-def test_retention_counts_from_the_recording_and_not_from_now() -> None:
-    assert retain_until(STITCHED, policy(provisional_retention_s=60)) == ended().last_received_at + 60_000
 
 
 @pytest.mark.parametrize(
@@ -87,3 +85,14 @@ def test_the_receipt_document_is_the_event_and_its_format() -> None:
 
     assert receipt.pop("format") == "unbroken.receipt.v1"
     assert receipt == plain(archived(2))
+
+
+@pytest.mark.parametrize(("late_ms", "prompt"), [(-1, True), (0, True), (1, False)])
+@pytest.mark.parametrize("docked_after_ms", [-60_000, 0, 8 * 3600_000])
+def test_prompt_is_four_hours_after_it_ended_and_began_to_arrive(
+    late_ms: int, prompt: bool, docked_after_ms: int
+) -> None:
+    received = WallMs(T0 + docked_after_ms)
+    at = WallMs(max(T0, received) + PROMPT_MS + late_ms)
+
+    assert is_prompt(archived(ended_at=T0, first_received_at=received, archived_at=at)) is prompt

@@ -17,7 +17,7 @@ from pipeline.domain.continuity import step as judge
 from pipeline.domain.errors import HistoryMissing
 from pipeline.domain.identity import RecordingId, Sha256
 from pipeline.wire import codec, topics
-from tests.builders import explanation, metadata, policy, probed, session_ended, sha
+from tests.builders import SALT_KEY, explanation, metadata, policy, probed, session_ended, sha
 
 POLICY = policy()
 GENESIS = "f1fb2e5643c259cfbc7d32e50ee874d2ea54583117c4ffb8966cae4d8f724520"
@@ -38,7 +38,7 @@ def linked(items: list[Judged], state: ChainState | None = None) -> list[LinkApp
     state = state or ChainState()
     links: list[LinkAppended] = []
     for item in items:
-        state, more = step(state, item)
+        state, more = step(state, item, SALT_KEY)
         links += more
     return links
 
@@ -147,32 +147,32 @@ def test_a_judged_item_again_links_nothing() -> None:
     items = session()
     state = ChainState()
     for item in items:
-        state, _ = step(state, item)
+        state, _ = step(state, item, SALT_KEY)
 
-    again = [step(state, item) for item in items]
+    again = [step(state, item, SALT_KEY) for item in items]
 
     assert again == [(state, ())] * len(items)
 
 
 def test_a_missing_judged_item_stops_the_chain() -> None:
     first, _, third = session()[:3]
-    state, _ = step(ChainState(), first)
+    state, _ = step(ChainState(), first, SALT_KEY)
 
     with pytest.raises(HistoryMissing, match="expected judged item 2, found 3"):
-        step(state, third)
+        step(state, third, SALT_KEY)
 
 
 def test_a_chain_does_not_begin_with_anything_but_a_segment() -> None:
     _, second = judged(probed(0), session_ended())
 
     with pytest.raises(HistoryMissing, match="begins with a segment"):
-        step(ChainState(position=1), second)
+        step(ChainState(position=1), second, SALT_KEY)
 
 
 def test_a_state_written_and_read_again_goes_on_alike() -> None:
     state = ChainState()
     for item in session():
-        state, _ = step(state, item)
+        state, _ = step(state, item, SALT_KEY)
 
     assert codec.load_state(ChainState, codec.dump_state(state)) == state
 

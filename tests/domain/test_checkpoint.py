@@ -25,7 +25,7 @@ from pipeline.domain.continuity import step as judge
 from pipeline.domain.identity import RecordingId
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.time import WallMs
-from tests.builders import RECORDING, SOURCE, T0, metadata, photo, policy, probed, session_ended, sha
+from tests.builders import RECORDING, SALT_KEY, SOURCE, T0, metadata, photo, policy, probed, session_ended, sha
 
 OTHER = RecordingId("hall-1-another")
 MINUTES: tuple[SegmentProbed | Annotation, ...] = (
@@ -42,7 +42,7 @@ def links(*events: SegmentProbed | Annotation) -> tuple[LinkAppended, ...]:
     for event in events or MINUTES:
         source, judged = judge(source, event, policy())
         for item in judged:
-            chains, appended = chain.step(chains, item)
+            chains, appended = chain.step(chains, item, SALT_KEY)
             made += appended
     return tuple(made)
 

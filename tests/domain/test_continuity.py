@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.domain.annotation import Annotation
-from pipeline.domain.continuity import Judged, RecordingEnded, SourceState, idle_ends, step
+from pipeline.domain.continuity import Judged, RecordingEnded, SourceState, idle_ends, standing_gaps, step
 from pipeline.domain.errors import HistoryMissing
 from pipeline.domain.findings import Finding
 from pipeline.domain.identity import RecordingId
@@ -248,6 +248,18 @@ def test_a_recording_that_stays_incomplete_ends_by_idle_time_and_says_so() -> No
 
     assert (told.verdict, told.expected_segments, told.segments, told.reason) == ("degraded", 3, 1, "idle")
     assert told.findings[-1].expected == "announced 3 segments"
+
+
+def test_gaps_stand_by_class_and_an_explanation_moves_them() -> None:
+    open_, _ = fold([probed(0), probed(2)])
+    unexplained, _ = fold([session_ended(expected=2)], open_)
+    explained, _ = fold([explanation(SEGMENT_MS, 2 * SEGMENT_MS)], unexplained)
+
+    found = [+standing_gaps([state]) for state in (open_, unexplained, explained)]
+
+    assert found == [{}, {("service-hall", "unexplained"): 1}, {("service-hall", "R4"): 1}]
+    assert standing_gaps([explained])["service-hall", "unexplained"] == 0
+    assert ("service-hall", "unexplained") in standing_gaps([explained])
 
 
 @pytest.mark.parametrize(("before_ms", "count"), [(1, 0), (0, 1), (-1, 1)])

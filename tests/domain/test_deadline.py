@@ -7,20 +7,18 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.domain import deadline
 from pipeline.domain.annotation import Annotation, Metadata
 from pipeline.domain.archive import RecordingArchived
-from pipeline.domain.deadline import (
-    DeadlineChanged,
-    SourceDeadlines,
-    deadline_at,
-    step,
-)
+from pipeline.domain.deadline import Heard
+from pipeline.domain.docket import DeadlineChanged, SourceDeadlines
 from pipeline.domain.landing import Ends, SegmentLanded
-from pipeline.domain.outlook import due
+from pipeline.domain.outlook import due, summary
 from pipeline.domain.policy import Policy
 from pipeline.domain.time import MAX_WALL_MS, WallMs
+from pipeline.domain.tracked import deadline_at
 from tests.builders import RECORDING, SOURCE, T0, claimed, landed, metadata, policy, session_ended
-from tests.builders_archive import archived
+from tests.builders_archive import archived, stitched
 
 HOUR = 3600 * 1000
 DAY = 24 * HOUR
@@ -44,7 +42,13 @@ SESSION = [docked(number) for number in range(8)]
 END = T0 + 8 * HOUR
 SENT = session_ended(made_at=WallMs(DOCKED + 10_000))
 CASE = metadata(made_at=WallMs(DOCKED + HOUR))
-RECEIPT = archived(source_kind="body_camera", archived_at=WallMs(DOCKED + 60_000), first_received_at=DOCKED)
+RECEIPT = archived(8, source_kind="body_camera", archived_at=WallMs(DOCKED + 60_000), first_received_at=DOCKED)
+
+
+def step(state: SourceDeadlines, event: Heard, policy: Policy) -> tuple[SourceDeadlines, tuple[DeadlineChanged, ...]]:
+    """The stage, as far as it speaks of deadlines."""
+    state, changes = deadline.step(state, event, policy)
+    return state, tuple(change for change in changes if isinstance(change, DeadlineChanged))
 
 
 def run(
@@ -96,7 +100,7 @@ def test_archived_and_described_in_time_is_met() -> None:
 
     assert states(changes) == ["tracked", "met"]
     assert changes[-1] == replace(
-        changes[0], state="met", at=WallMs(END + DAY), changed_at=CASE.made_at, missing_fields=()
+        changes[0], state="met", at=WallMs(END + DAY), changed_at=CASE.made_at, progress="archived", missing_fields=()
     )
     assert state.open == {}
 
@@ -281,7 +285,7 @@ def test_a_later_revision_with_new_originals_after_the_deadline_is_noted_once() 
     state, _ = run([*SESSION, SENT, RECEIPT, CASE])
     after = WallMs(END + 3 * DAY)
     explained = replace(RECEIPT, revision=2, archived_at=after)
-    grown = archived(2, source_kind="body_camera", revision=3, archived_at=after)
+    grown = archived(9, source_kind="body_camera", revision=3, archived_at=after)
 
     state, nothing = step(state, explained, POLICY)
     state, noted = step(state, grown, POLICY)
@@ -290,12 +294,94 @@ def test_a_later_revision_with_new_originals_after_the_deadline_is_noted_once() 
     assert (nothing, states(noted), again) == ((), ["late"], ())
 
 
+def test_not_all_of_it_in_a_receipt_is_not_archived() -> None:
+    part = archived(7, source_kind="body_camera", archived_at=RECEIPT.archived_at, first_received_at=DOCKED)
+    state, changes = run([*SESSION, SENT, CASE, part])
+
+    (said,) = due_at(state, END + DAY + HOUR)
+    state, missed = step(state, said, POLICY)
+    state, late = step(state, replace(RECEIPT, revision=2, archived_at=WallMs(END + 30 * HOUR)), POLICY)
+
+    assert (states(changes), states(missed), states(late)) == (["tracked"], ["missed"], ["late"])
+    assert missed[0].cause == "pipeline"
+
+
+def test_a_file_that_lands_after_met_and_is_archived_in_time_is_met_again() -> None:
+    state, changes = run([*SESSION, SENT, RECEIPT, CASE])
+    straggler = docked(8, received_at=WallMs(DOCKED + 2 * HOUR))
+
+    state, opened = step(state, straggler, POLICY)
+    state, again = step(state, archived(9, revision=2, archived_at=WallMs(DOCKED + 3 * HOUR)), POLICY)
+
+    assert states([*changes, *opened, *again]) == ["tracked", "met", "tracked", "met"]
+    assert opened[0].at == again[0].at == changes[-1].at
+
+
+def test_a_file_that_lands_after_met_and_is_never_archived_is_missed() -> None:
+    state, _ = run([*SESSION, SENT, RECEIPT, CASE])
+    state, _ = step(state, docked(8, received_at=WallMs(DOCKED + 2 * HOUR)), POLICY)
+
+    (said,) = due_at(state, END + DAY + HOUR)
+    _, missed = step(state, said, POLICY)
+
+    assert [(change.state, change.cause) for change in missed] == [("missed", "pipeline")]
+
+
+def test_an_end_said_again_does_not_turn_a_file_after_met_into_an_unfinished_import() -> None:
+    state, _ = run([*SESSION, session_ended(expected=8, made_at=SENT.made_at), RECEIPT, CASE])
+    state, _ = step(state, docked(8, received_at=WallMs(DOCKED + 2 * HOUR)), POLICY)
+    state, _ = step(state, session_ended(expected=8, made_at=SENT.made_at), POLICY)
+
+    _, missed = step(state, due_at(state, END + DAY + HOUR)[0], POLICY)
+
+    assert [(change.state, change.cause) for change in missed] == [("missed", "pipeline")]
+
+
+def test_a_file_that_lands_after_the_deadline_of_a_met_recording_is_late_at_once_and_stays_unarchived() -> None:
+    state, _ = run([*SESSION, SENT, RECEIPT, CASE])
+    after = WallMs(END + 3 * DAY)
+
+    state, noted = step(state, docked(8, received_at=after), POLICY)
+    waiting = summary({SOURCE: state}, after, POLICY)[0].unarchived
+    state, nothing = step(state, archived(9, revision=2, archived_at=WallMs(after + HOUR)), POLICY)
+
+    assert (states(noted), nothing) == (["late"], ())
+    assert (waiting, summary({SOURCE: state}, after, POLICY)[0].unarchived) == ((0, 0, 0, 0, 1), (0, 0, 0, 0, 0))
+
+
+def test_files_heard_of_after_their_receipt_open_nothing() -> None:
+    hall = [landed(number, ends="next_block") for number in range(3)]
+
+    _, changes = run([archived(3, archived_at=WallMs(T0 + HOUR)), *hall, replace(hall[2], announcement=9)])
+
+    assert states(changes) == ["tracked", "met"]
+
+
+def test_a_file_sent_twice_is_one_file() -> None:
+    again = docked(0, announcement=9, received_at=WallMs(DOCKED + 2 * HOUR))
+
+    _, changes = run([*SESSION, SENT, RECEIPT, CASE, again])
+
+    assert states(changes) == ["tracked", "met"]
+
+
+def test_how_far_a_recording_is_goes_with_every_change() -> None:
+    state, tracked = run(SESSION)
+    state, _ = step(state, stitched(), POLICY)
+    (said,) = due_at(state, DOCKED + 21 * HOUR)
+    state, risk = step(state, said, POLICY)
+    state, _ = step(state, CASE, POLICY)
+    state, missed = step(state, due_at(state, DOCKED + 2 * DAY)[0], POLICY)
+
+    assert [change.progress for change in (*tracked, *risk, *missed)] == ["received", "verified", "described"]
+
+
 def test_only_a_bounded_number_of_decided_recordings_is_remembered() -> None:
     few = policy(remembered_closed_recordings=3)
     events: list[SegmentLanded | RecordingArchived] = []
     for number in range(9):
         name = f"hall-1-{number}"
-        events.append(landed(number, recording_id=name, ends="next_block"))
+        events.append(landed(recording_id=name, announcement=number + 1, ends="next_block"))
         events.append(archived(recording_id=name, archived_at=WallMs(T0 + HOUR)))
 
     state, _ = run(events, few)

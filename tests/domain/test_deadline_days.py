@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import RecordingArchived
-from pipeline.domain.deadline import DeadlineChanged, SourceDeadlines, step
+from pipeline.domain.deadline import step
+from pipeline.domain.docket import DeadlineChanged, SourceDeadlines
 from pipeline.domain.identity import RecordingId, SourceId
 from pipeline.domain.landing import Ends, SegmentLanded
 from pipeline.domain.outlook import due
@@ -72,6 +73,7 @@ def shift(dice: random.Random, number: int, start: int) -> Shift:
     fates = dice.choice(["both", "both", "both", "stored", "described"])
     if fates != "described":
         receipt = archived(
+            files,
             source_kind="body_camera",
             archived_at=WallMs(stored),
             first_received_at=WallMs(min(received)),
@@ -92,6 +94,7 @@ def named(made: Shift) -> dict[str, Any]:
 def file_of(recording: RecordingId, index: int, start: int, received: int, ends: str) -> SegmentLanded:
     kind: Ends = "idle" if ends == "idle" else "declared"
     return landed(
+        index,
         source_kind="body_camera",
         recording_id=recording,
         ends=kind,
@@ -138,7 +141,7 @@ class Stage:
         for one in (event, *repeats):
             state, changes = step(self.state, one, POLICY)
             self.kept = codec.dump_state(state)
-            self.changes += changes
+            self.changes += [change for change in changes if isinstance(change, DeadlineChanged)]
 
     def sweep(self, now: int) -> None:
         for said in due({SourceId(SOURCE): self.state}, WallMs(now), POLICY):

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import RecordingArchived
-from pipeline.domain.deadline import SourceDeadlines, step
+from pipeline.domain.deadline import step
+from pipeline.domain.docket import SourceDeadlines
 from pipeline.domain.landing import SegmentLanded
 from pipeline.domain.outlook import UnitDeadlines, due, summary
 from pipeline.domain.time import WallMs

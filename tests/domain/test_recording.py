@@ -120,7 +120,7 @@ def test_what_covers_a_gap_may_be_off_by_the_tolerance(start_ms: int, state: str
     assert [found.state for found in gaps_of(recording, gap(10_000, 20_000), (), POLICY)] == [state]
 
 
-def test_the_first_explanation_said_counts_and_a_person_before_a_plan() -> None:
+def test_the_last_explanation_said_counts_and_a_person_before_a_plan() -> None:
     told = gap(10_000, 20_000)
     people = (said(0, 30_000, "R1", 5), said(0, 30_000, "R2", 9))
     plan = (said(0, 30_000, "cleaning", 1),)
@@ -128,7 +128,27 @@ def test_the_first_explanation_said_counts_and_a_person_before_a_plan() -> None:
     with_people = gaps_of(Recording(kind="cctv", said=people), told, plan, POLICY)
     without = gaps_of(Recording(kind="cctv"), told, plan, POLICY)
 
-    assert [found.reason for found in (*with_people, *without)] == ["R1", "cleaning"]
+    assert [found.reason for found in (*with_people, *without)] == ["R2", "cleaning"]
+
+
+@pytest.mark.parametrize(
+    ("voice_ms", "state"), [(141_999, "explained"), (142_000, "explained"), (142_001, "unexplained")]
+)
+def test_a_reason_is_spoken_soon_after_the_restart(voice_ms: int, state: str) -> None:
+    spoken = said(10_000, 20_000)._replace(voice_start=WallMs(T0 + voice_ms), voice_end=WallMs(T0 + voice_ms + 1000))
+
+    found = gaps_of(Recording(kind="body_camera", said=(spoken,)), gap(10_000, 20_000), (), POLICY)
+
+    assert [item.state for item in found] == [state]
+
+
+def test_a_correction_without_a_voice_does_not_replace_the_spoken_reason() -> None:
+    spoken = said(10_000, 20_000, "R4", 5)._replace(voice_start=WallMs(T0 + 21_000), voice_end=WallMs(T0 + 22_000))
+    typed = said(10_000, 20_000, "R1", 9)
+
+    found = gaps_of(Recording(kind="body_camera", said=(spoken, typed)), gap(10_000, 20_000), (), POLICY)
+
+    assert [(item.state, item.reason) for item in found] == [("explained", "R4")]
 
 
 def test_a_plan_needs_no_voice() -> None:

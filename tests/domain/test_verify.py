@@ -133,14 +133,18 @@ def test_bytes_that_are_not_the_stated_ones_are_told_by_their_place(content: Con
 @pytest.mark.parametrize(
     ("keys", "genuine", "result"),
     [
-        ((), False, "not_covered"),
-        (("ab" * 8,), False, "fail"),
+        ((), None, "not_covered"),
+        ((), True, "not_covered"),
+        ((), False, "fail"),
+        (("ab" * 8,), None, "fail"),
         (("00" * 8,), False, "fail"),
         (("00" * 8,), True, "pass"),
     ],
-    ids=["no key", "another key", "not signed", "signed"],
+    ids=["no key", "the archive's own key", "not signed by that", "another key", "not signed", "signed"],
 )
-def test_a_signature_passes_only_under_the_key_it_names(keys: tuple[str, ...], genuine: bool, result: str) -> None:
+def test_a_signature_passes_only_under_a_key_from_outside_that_it_names(
+    keys: tuple[str, ...], genuine: bool | None, result: str
+) -> None:
     assert check_signature("r1", archived(), keys, genuine).result == result
 
 

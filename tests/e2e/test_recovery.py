@@ -71,6 +71,12 @@ def _rebuild(stand: Stand, *options: str) -> dict[str, int]:
     return {word: words.count(word) for word in sorted(set(words))}
 
 
+def _disagreements(stand: Stand) -> list[dict[str, Any]]:
+    """What ``unbroken reconcile`` says needs action, or cannot be said."""
+    answer = json.loads(stand.call("reconcile", "--json", allowed=(0, 1, 3)))
+    return [item for item in answer["items"] if item["level"] in ("act", "not_covered")]
+
+
 def _stop(stand: Stand) -> None:
     assert set(stand.stop().values()) <= {0}
     time.sleep(1)
@@ -115,3 +121,4 @@ def test_lost_and_older_state_topics_are_rebuilt_as_they_were(working: Stand, fi
     wrong, _reports = _settled(working, _truths(shots))
 
     assert wrong == {}
+    assert _disagreements(working) == []

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-import yaml
 
 from pipeline.adapters.logs import EVENTS
 from pipeline.domain.findings import FindingKind
-from pipeline.metrics import CATALOGUE
+from pipeline.metrics import CATALOGUE, FOREIGN
 from pipeline.wire import topics
+from tests.infra.alert_trials import TRIALS
+from tests.infra.expressions import RULES, series_in
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -110,16 +111,30 @@ def test_documents_name_only_settings_that_exist() -> None:
     assert sorted(name for name in spoken - listed if name not in scripts) == []
 
 
-def test_every_alert_has_a_runbook_heading_and_every_heading_an_alert() -> None:
-    rules = [
-        yaml.safe_load(path.read_text("utf-8"))
-        for path in ROOT.glob("infra/prometheus/rules/*.yml")
-        if ".test" not in path.name
-    ]
-    alerts = {rule["alert"] for file in rules for group in file["groups"] for rule in group["rules"] if "alert" in rule}
-    headings = set(re.findall(r"^## (Unbroken\w+)", (ROOT / "infra/runbook.md").read_text("utf-8"), flags=re.MULTILINE))
+def test_every_alert_has_a_chapter_in_the_runbook_that_says_what_to_do_and_every_chapter_an_alert() -> None:
+    text = (ROOT / "infra/runbook.md").read_text("utf-8")
+    chapters = dict(re.findall(r"^## (Unbroken\w+)\n(.*?)(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL))
+    parts = ("**Means**", "**Who suffers", "**Look at**", "**Do", "**Over when**")
 
-    assert alerts == headings
+    lacking = {name: [part for part in parts if part not in body] for name, body in chapters.items()}
+
+    assert sorted(chapters) == sorted({rule["alert"] for rule in RULES if "alert" in rule})
+    assert {name: missing for name, missing in lacking.items() if missing} == {}
+
+
+def test_every_alert_has_a_trial_in_which_it_fires_and_one_in_which_it_does_not() -> None:
+    fires = {trial.about for trial in TRIALS if trial.about in dict(trial.firing)}
+    quiet = {trial.about for trial in TRIALS if trial.about not in dict(trial.firing)}
+    alerts = {rule["alert"] for rule in RULES if "alert" in rule} - {"UnbrokenWatchdog"}
+
+    assert (fires, quiet) == (alerts, alerts)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])
+def test_rules_read_only_metrics_of_the_catalogue_and_each_other(rule: dict[str, str]) -> None:
+    known = _metric_names() | set(FOREIGN) | {rule["record"] for rule in RULES if "record" in rule}
+
+    assert sorted(series_in(rule["expr"]) - known) == []
 
 
 def test_the_readme_names_only_commands_that_exist() -> None:

@@ -22,7 +22,7 @@ from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.stitch import Document, RecordingStitched
 from pipeline.domain.time import WallMs
 from pipeline.steps.archive import ArchiveStep
-from tests.builders import SOURCE, T0, explanation, metadata, mp4, policy, session_ended
+from tests.builders import SALT_KEY, SOURCE, T0, explanation, metadata, mp4, policy, session_ended
 from tests.builders_archive import DAY_MS, Trusting, signer
 
 FIRST, SECOND, THIRD, OPEN = (RecordingId(f"hall-1-{name}") for name in ("a", "b", "c", "d"))
@@ -44,7 +44,7 @@ def links_of(day: Iterable[SegmentProbed | Annotation]) -> Iterator[LinkAppended
     for event in day:
         source, judged = continuity.step(source, event, policy())
         for item in judged:
-            chains, appended = chain.step(chains, item)
+            chains, appended = chain.step(chains, item, SALT_KEY)
             yield from appended
 
 

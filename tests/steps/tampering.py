@@ -76,7 +76,7 @@ def all_of(files: Files, chance: Random) -> Iterator[tuple[str, Tampering]]:
     """Every tampering with the kind it is of."""
     kinds: Sequence[Callable[[Files, Random], Made]] = (
         flipped, cut_short, lengthened, dropped, swapped, of_another_revision, edited_lines, changed_records, changed_totals,
-        changed_accounts, changed_timelines, changed_playlists, changed_receipts, signed_again, taken_out, renamed, foreign,
+        changed_accounts, changed_statements, changed_timelines, changed_playlists, changed_receipts, signed_again, taken_out, renamed, foreign,
         checkpoints_dropped, checkpoints_changed, checkpoints_beside,
     )  # fmt: skip
     for kind in kinds:
@@ -219,6 +219,23 @@ def changed_totals(files: Files, chance: Random) -> Made:
 
 def changed_accounts(files: Files, chance: Random) -> Made:
     yield from _changed_documents(files, chance, "manifest.json", ("account",), "manifest")
+
+
+def changed_statements(files: Files, chance: Random) -> Made:
+    """What people said, and what is disclosed of a case: fields, names, salt."""
+    for revision in REVISIONS:
+        document = json.loads(files[revision.file("manifest.json")])
+        for place in (place for place in _leaves(document) if place[0] == "statements"):
+            data = {"manifest.json": canonical(_another(document, place))}
+            for hand in (STRANGER, INSIDER):
+                named = _named(
+                    revision, hand, "chain" if "disclosed" in place and _is_case(document, place) else "manifest"
+                )
+                yield Tampering(files=fitted(files, revision, data, hand), named=named)
+
+
+def _is_case(document: dict[str, Any], place: tuple[Any, ...]) -> bool:
+    return bool(document["statements"][place[1]]["kind"] == "metadata")
 
 
 def changed_timelines(files: Files, chance: Random) -> Made:

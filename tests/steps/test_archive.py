@@ -18,6 +18,7 @@ from pipeline.domain.archive import ArchiveState, RecordingArchived, receipt_mes
 from pipeline.domain.canonical import canonical, digest
 from pipeline.domain.errors import NotLocked, ObjectDiffers, ObjectMissing, StoreUnavailable, StoreUntrusted
 from pipeline.domain.identity import Sha256
+from pipeline.domain.keys import pem_of, published_key
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.stitch import Document, DocumentName, RecordingStitched
 from pipeline.domain.time import WallMs
@@ -142,6 +143,31 @@ async def test_the_receipt_is_signed_over_what_it_says() -> None:
     message = receipt_message(archive.stitched, archived.objects_sha256, archived.archived_at, archived.key_id)
     assert verify(archive.signer.public, message, base64.b64decode(archived.signature))
     assert archived.key_id == archive.signer.key_id
+
+
+async def test_the_public_key_is_published_before_the_receipt_and_locked_as_long() -> None:
+    archive = Archive()
+
+    await archive.run()
+
+    key = archive.store.stat("records", published_key(archive.signer.key_id))
+    receipt = archive.store.stat("records", archive.record("receipt.json"))
+    assert archive.store.read("records", key.key) == archive.signer.public_pem
+    assert int(key.version_id[1:]) < int(receipt.version_id[1:])
+    assert (key.lock_mode, key.retain_until) == ("COMPLIANCE", receipt.retain_until)
+
+
+async def test_another_key_at_our_key_s_place_stops_the_archiving() -> None:
+    archive = Archive()
+    data = pem_of(bytes(32))
+    digest_of = Sha256(hashlib.sha256(data).hexdigest())
+    archive.store.put_bytes("records", published_key(archive.signer.key_id), data, digest_of, retain_until=None)
+
+    with pytest.raises(ObjectDiffers, match="keys/"):
+        await archive.run()
+
+    with pytest.raises(ObjectMissing):
+        archive.store.stat("records", archive.record("receipt.json"))
 
 
 async def test_the_receipt_document_says_the_same_as_the_event() -> None:

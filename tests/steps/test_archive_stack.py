@@ -38,7 +38,7 @@ from pipeline.settings import Settings
 from pipeline.steps.stitch import StitchStep
 from pipeline.wire import codec, topics
 from tests.adapters.s3 import own_settings, short_policy
-from tests.builders import RECORDING, SOURCE, T0, claimed, landed, metadata, session_ended
+from tests.builders import RECORDING, SALT_KEY, SOURCE, T0, claimed, landed, metadata, session_ended
 from tests.builders_archive import signer
 from tests.steps.archiver import archive
 from tests.steps.test_evidence_format import DOCS, check
@@ -101,7 +101,7 @@ def links(store: S3Objects, settings: Settings, files: Sequence[Path]) -> list[L
     for event in (*day, metadata(made_at=WallMs(now)), session_ended(expected=len(files), made_at=WallMs(now))):
         source, judged = continuity.step(source, event, policy)
         for item in judged:
-            chains, appended = chain.step(chains, item)
+            chains, appended = chain.step(chains, item, SALT_KEY)
             made += appended
     return made
 

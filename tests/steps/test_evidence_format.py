@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+import hmac
 import json
 import re
 import shutil
@@ -18,6 +20,7 @@ from pipeline.domain import chain
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.canonical import canonical
 from pipeline.domain.chain import LinkAppended
+from pipeline.domain.keys import key_id, pem_of
 from pipeline.domain.probe import SegmentProbed
 from tests.builders import RECORDING, SOURCE, explanation, metadata, photo, probed, session_ended
 from tests.builders_archive import signer
@@ -102,6 +105,34 @@ def test_the_key_s_id_is_computed_as_the_page_says(copied: Path) -> None:
     assert done.stdout.strip() == signer().key_id
 
 
+def vector(name: str) -> str:
+    found = re.search(rf"^\| {name} \| `(.*)` \|$", (DOCS / "evidence-format.md").read_text("utf-8"), re.MULTILINE)
+    assert found is not None
+    return found.group(1)
+
+
+@pytest.mark.parametrize(("what", "prefix"), [("genesis", b"avchain/genesis/v1\0"), ("link", b"avchain/segment/v1\0")])
+def test_the_page_s_vectors_of_hashes_are_exact(what: str, prefix: bytes) -> None:
+    record = vector(f"{what}, record")
+
+    assert canonical(json.loads(record)).decode() == record
+    assert hashlib.sha256(prefix + record.encode()).hexdigest() == vector(f"{what}, hash")
+
+
+def test_the_page_s_vector_of_a_commitment_is_exact() -> None:
+    metadata, salt = vector("metadata"), vector("salt")
+
+    assert canonical(json.loads(metadata)).decode() == metadata
+    assert hmac.digest(bytes.fromhex(salt), metadata.encode(), "sha256").hex() == vector("commitment")
+
+
+def test_the_chain_names_no_party_and_the_manifest_does(copied: Path) -> None:
+    party = "某公司".encode()
+
+    assert party not in (copied / REVISION / "chain.jsonl").read_bytes()
+    assert party in (copied / REVISION / "manifest.json").read_bytes()
+
+
 def _text(name: str, old: str, new: str) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         path = folder / REVISION / name
@@ -142,6 +173,8 @@ def _missing_original(folder: Path) -> None:
         (_line(lambda lines: lines[:-1]), "last line: expected close"),
         (_text("manifest.json", '"verdict":"interrupted"', '"verdict":"continuous"'), "account"),
         (_text("manifest.json", '"software":"unbroken', '"software":"other'), "manifest.json: expected"),
+        (_text("manifest.json", "某公司", "某某公司"), "disclosed: expected"),
+        (_text("manifest.json", '"made_by":"officer-1"', '"made_by":"officer-2"'), "statements: expected"),
         (_text("timeline.json", '"state":"explained"', '"state":"unexplained"'), "timeline.json: expected"),
         (_text("playlist.m3u8", "#EXT-X-GAP", "#EXT-X-GAB"), "playlist.m3u8: expected"),
         (_text("receipt.json", '"lock_mode":"COMPLIANCE"', '"lock_mode":"GOVERNANCE"'), "lock of"),
@@ -183,6 +216,28 @@ def test_what_cannot_be_looked_at_never_passes(copied: Path, tmp_path: Path, abs
     assert check(folder).returncode == 1
 
 
+def _run(folder: Path, *keys: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-I", "-S", "little_verifier.py", ".", *keys]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_with_the_key_in_the_copy_itself_a_stranger_is_told_that_it_proves_less(copied: Path) -> None:
+    done = _run(copied)
+
+    assert done.stdout.startswith("2 revisions: all as stated; whose key signed (it came from the copy itself)")
+    assert done.returncode == 0
+
+
+def test_a_stranger_gives_the_keys_of_all_times_in_any_order(copied: Path, tmp_path: Path) -> None:
+    (tmp_path / "later.pem").write_bytes(pem_of(bytes(32)))
+
+    both = _run(copied, str(tmp_path / "later.pem"), "receipt-key.pub.pem")
+    only = _run(copied, str(tmp_path / "later.pem"))
+
+    assert (both.returncode, only.returncode) == (0, 1)
+    assert f"expected ['{key_id(bytes(32))}'], found {signer().key_id}" in only.stdout
+
+
 def test_the_little_verifier_is_little_and_needs_nothing() -> None:
     tree = ast.parse((DOCS / "little_verifier.py").read_text("utf-8"))
 
@@ -190,4 +245,4 @@ def test_the_little_verifier_is_little_and_needs_nothing() -> None:
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
     assert imported <= sys.stdlib_module_names
-    assert len((DOCS / "little_verifier.py").read_text("utf-8").splitlines()) < 180
+    assert len((DOCS / "little_verifier.py").read_text("utf-8").splitlines()) < 200

@@ -24,18 +24,22 @@ from pipeline.domain.archive import RecordingArchived, objects_digest, receipt_d
 from pipeline.domain.canonical import canonical
 from pipeline.domain.errors import StoreUnavailable
 from pipeline.domain.identity import Sha256
+from pipeline.domain.keeping import entry_document, entry_key
+from pipeline.domain.keys import key_id, pem_of, published_key
 from pipeline.domain.selection import Part, Selection
 from pipeline.domain.time import WallMs
 from pipeline.domain.verify import Item, signed_message
-from pipeline.steps.verify import ReadableStore, Verification
+from pipeline.steps.shelf import ReadableStore
+from pipeline.steps.verify import Verification
 from pipeline.wire import codec, topics
 from tests.builders import SOURCE, T0, sha
-from tests.builders_archive import YEAR_MS, signer
+from tests.builders_archive import YEAR_MS, held_for, signer
 from tests.steps.archived import FIRST, OPEN, SECOND, THIRD, Archive, link_copy, put
 from tests.steps.tampering import Revision, fitted
 
 KEYS = {signer().key_id: signer().public}
 ABOUT_A, ABOUT_B = f"{FIRST} r2", f"{SECOND} r1"
+PUBLISHED = f"records/{published_key(signer().key_id)}"
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +91,8 @@ def test_what_the_stages_archived_passes_in_every_check() -> None:
         ("originals", "extra"),
         ("archive", "coverage"),
     ]
-    assert len(items) == 4 * len(checks) + 3 + 2 + 3
+    assert [item.check for item in items if item.about == PUBLISHED] == ["signature"]
+    assert len(items) == 4 * len(checks) + 3 + 2 + 1 + 3
 
 
 def test_a_copy_passes_but_for_the_locks_that_nobody_can_be_asked_about(copied: Path) -> None:
@@ -97,17 +102,79 @@ def test_a_copy_passes_but_for_the_locks_that_nobody_can_be_asked_about(copied: 
     assert faults(items) == []
 
 
-def test_without_a_public_key_the_signature_is_not_covered(copied: Path) -> None:
+def test_a_signature_by_the_key_in_the_archive_itself_is_not_covered_and_why_is_said(copied: Path) -> None:
     items = look(copied, keys={})
 
-    assert {item.result for item in items if item.check == "signature"} == {"not_covered"}
+    signatures = [item for item in items if item.check == "signature" and item.about != PUBLISHED]
+    assert {item.result for item in signatures} == {"not_covered"}
+    assert {"comes from the archive itself" in item.found for item in signatures} == {True}
     assert faults(items) == []
+
+
+def test_without_any_public_key_the_signature_is_not_covered(disc: Path) -> None:
+    (disc / PUBLISHED).unlink()
+
+    items = look(disc, keys={})
+
+    assert {item.found for item in items if item.check == "signature"} == {
+        f"no public key was given (the receipt names key {signer().key_id})"
+    }
+
+
+def test_a_receipt_the_archive_s_own_key_did_not_sign_is_a_fault_even_without_a_key_from_outside(disc: Path) -> None:
+    path = disc / of(SECOND, "receipt.json")
+    other = Ed25519Signer(Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    put(path, _edited(codec.decode(topics.ARCHIVED.name, path.read_bytes()), other))
+
+    assert faults(look(disc, keys={})) == [(ABOUT_B, "signature", "signature")]
+
+
+def test_after_a_rotation_each_receipt_is_checked_with_the_key_it_names(disc: Path) -> None:
+    path = disc / of(SECOND, "receipt.json")
+    later = Ed25519Signer(Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    receipt = codec.decode(topics.ARCHIVED.name, path.read_bytes())
+    put(path, _edited(receipt, later, key_id=later.key_id))
+
+    both = look(disc, keys={**KEYS, later.key_id: later.public})
+
+    assert faults(both) == []
+
+
+@pytest.mark.parametrize("data", [b"", pem_of(bytes(32)), pem_of(signer().public) + b" "])
+def test_another_key_at_a_key_s_place_is_found(disc: Path, data: bytes) -> None:
+    put(disc / PUBLISHED, data)
+
+    assert faults(look(disc)) == [(PUBLISHED, "signature", PUBLISHED.removeprefix("records/"))]
+
+
+def test_an_entry_of_a_register_has_the_digest_its_place_names(disc: Path) -> None:
+    entry = held_for("court 7")
+    place = disc / "records" / entry_key(entry)
+    place.parent.mkdir(parents=True)
+    place.write_bytes(entry_document(entry))
+    good = look(disc)
+    place.write_bytes(entry_document(entry).replace(b"court 7", b"court 8"))
+
+    assert [item.result for item in good if item.about.endswith(place.name)] == ["pass"]
+    assert faults(good) == []
+    assert faults(look(disc)) == [(f"records/{entry_key(entry)}", "documents", entry_key(entry))]
+
+
+def test_a_published_key_that_nobody_outside_knows_is_told(disc: Path) -> None:
+    foreign = disc / "records" / published_key(key_id(bytes(32)))
+    foreign.write_bytes(pem_of(bytes(32)))
+
+    told = [item for item in look(disc) if item.about.endswith(foreign.name)]
+
+    assert [(item.result, item.found) for item in told] == [
+        ("not_covered", f"public key {foreign.stem} is not among those given")
+    ]
 
 
 def test_one_recording_alone_says_nothing_of_the_history(copied: Path) -> None:
     items = look(copied, recording=SECOND)
 
-    assert {item.about for item in items[:-3]} == {ABOUT_B, SECOND, SOURCE}
+    assert {item.about for item in items[:-3]} == {ABOUT_B, SECOND, SOURCE, PUBLISHED}
     assert {item.check for item in items if item.about == SOURCE} == {"history", "announcements"}
     assert {item.result for item in items if item.about == SOURCE} == {"not_covered"}
     assert items[-1].found == "1 of 1 recordings: only recording hall-1-b"
@@ -127,7 +194,10 @@ def test_the_parts_together_give_every_answer_once(copied: Path) -> None:
         if item.result == "pass" or item.check == "locks"
     )
     assert set(given) == {(item.about, item.check, item.result) for item in whole[:-1]}
-    assert {answer for answer, times in given.items() if times > 1} == {("records", "extra", "pass")}
+    assert {answer for answer, times in given.items() if times > 1} == {
+        ("records", "extra", "pass"),
+        (PUBLISHED, "signature", "pass"),
+    }
     assert [items[-1].result for items in parts] == ["not_covered"] * 3
 
 

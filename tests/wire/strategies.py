@@ -23,6 +23,7 @@ from pipeline.domain.annotation import (
 )
 from pipeline.domain.canonical import MAX_SAFE_INTEGER
 from pipeline.domain.continuity import Judged, JudgedSegment, RecordingEnded
+from pipeline.domain.duty import SilenceChanged
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
 from pipeline.domain.schedule import Schedule, ZoneOffset
 from pipeline.domain.time import MAX_WALL_MS, Nanos, WallMs
@@ -95,6 +96,8 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:
         return st.one_of(*map(_annotation, get_args(AnnotationKind)))
     if kind is Judged:
         return st.one_of(*map(_judged, ("segment", "annotation", "ended")))
+    if kind is SilenceChanged:
+        return _built(kind, size_ms=_BY_RULE["counts"])
     if kind is Explanation:
         return _built(kind).map(lambda e: replace(e, text=e.text + "because"))
     return _built(kind)

@@ -13,7 +13,19 @@ from pipeline.domain.continuity import SourceState
 from pipeline.domain.identity import Sha256
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.time import WallMs
-from tests.builders import RECORDING, SOURCE, T0, explanation, metadata, photo, policy, probed, session_ended, sha
+from tests.builders import (
+    RECORDING,
+    SALT_KEY,
+    SOURCE,
+    T0,
+    explanation,
+    metadata,
+    photo,
+    policy,
+    probed,
+    session_ended,
+    sha,
+)
 from tests.wire.contract import validator
 
 DAY: tuple[SegmentProbed | Annotation, ...] = (
@@ -34,7 +46,7 @@ def links() -> tuple[LinkAppended, ...]:
     for event in DAY:
         source, judged = continuity.step(source, event, policy())
         for item in judged:
-            chains, appended = chain.step(chains, item)
+            chains, appended = chain.step(chains, item, SALT_KEY)
             made += appended
     return tuple(made)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipeline.domain.deadline import DeadlineChanged
+from pipeline.domain.annotation import Metadata
+from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.time import WallMs
 from pipeline.wire.reports import Chained, Reported, gap_reports, recording_report, weakest_mode
+from tests.builders import explanation, metadata, policy
 from tests.builders_archive import archived, ended, gap, locked
 from tests.wire.contract import validator
 
@@ -67,7 +69,7 @@ def test_a_gap_is_told_in_seconds_with_milliseconds() -> None:
 
 
 def test_a_listed_gap_names_its_recording_and_is_as_its_schema_says() -> None:
-    told = gap_reports(_reported())
+    told = gap_reports(_reported(), policy())
 
     assert [f"{error.json_path}: {error.message}" for error in validator("gaps.v1").iter_errors(told)] == []
     assert [(one["recording_id"], one["seconds"]) for one in told] == [(ended().recording_id, 7.0)]
@@ -84,3 +86,17 @@ def test_the_weakest_lock_is_the_one_reported() -> None:
     assert weakest_mode([strong, weak]) == "GOVERNANCE"
     assert weakest_mode([weak, none, strong]) == "none"
     assert weakest_mode([]) is None
+
+
+def test_a_gap_says_what_another_person_said_of_its_explanation() -> None:
+    known = ended()
+    why = explanation(5_000, 12_000, "why-1", made_by="Li", recording_id=known.recording_id)
+    said = Metadata(extra=(("reviewed_explanation", "why-1"), ("review_result", "rejected")))
+    review = metadata("review-1", metadata=said, made_by="Wu", recording_id=known.recording_id)
+    explained = replace(gap(5_000, 12_000), state="explained", reason="R9", explained_by="why-1")
+    account = replace(known, gaps=(explained,))
+
+    waiting = gap_reports(_reported(account=account, statements=(why,)), policy())
+    rejected = gap_reports(_reported(account=account, statements=(why, review)), policy())
+
+    assert [waiting[0]["review"], rejected[0]["review"]] == ["waiting", "rejected"]

@@ -1,0 +1,53 @@
+"""Statements as they come in: JSON of a form, a table's row or a request to a value, or to everything said against it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from pipeline.domain.annotation import Annotation
+from pipeline.domain.errors import Malformed
+from pipeline.domain.policy import Policy
+from pipeline.domain.statement import Objection, objections, refused
+from pipeline.domain.time import WallMs
+from pipeline.wire import topics
+from pipeline.wire.codec import decode, load_state
+
+_PLACE: Final = re.compile(r"annotation\.made\.v1 at \$\.?(?P<place>[^:]*): (?P<what>.*)", flags=re.DOTALL)
+
+
+class Taken(NamedTuple):
+    """``annotation`` is ``None`` when the statement is refused; what does not refuse it is a remark."""
+
+    annotation: Annotation | None
+    said: tuple[Objection, ...]
+
+
+def take(raw: Mapping[str, object], now: WallMs, policy: Policy) -> Taken:
+    """*raw* (``schemas/annotation.made.v1``), received at *now*, as a value."""
+    found = objections(raw, now, policy)
+    if refused(found):
+        return Taken(None, found)
+    try:
+        annotation = decode(
+            topics.ANNOTATION.name, json.dumps(raw, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        )
+    except Malformed as exc:
+        match = _PLACE.fullmatch(str(exc))
+        place, what = (match["place"], match["what"]) if match else ("", str(exc))
+        return Taken(None, (*found, Objection(place or "statement", "shape", what)))
+    return Taken(annotation, found)
+
+
+def archived(manifest: Mapping[str, Any]) -> Iterator[Annotation]:
+    """The statements about a recording as its manifest keeps them, in the order of its chain."""
+    for listed in manifest["statements"]:
+        record, kind = listed["record"], listed["kind"]
+        told = {name: record[name] for name in ("annotation_id", "made_at", "made_by")}
+        told |= {"kind": kind, "source_id": manifest["source_id"], "recording_id": manifest["recording_id"]}
+        if kind == "explanation":
+            yield load_state(Annotation, {**told, "explanation": record["explanation"]})
+        elif listed["disclosed"] is not None:
+            yield load_state(Annotation, {**told, "metadata": listed["disclosed"]["metadata"]})
