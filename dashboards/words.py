@@ -354,6 +354,20 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
             "按近六小时增速推算的四十八小时后剩余空间。锁定对象不能删除腾挪（第十二条）。",
         ),
     ),
+    "shortfalls": (
+        Text("Kept for less than demanded", "保管不足"),
+        Text(
+            "Objects whose lock or legal hold falls short of the case file's retention at the last sweep, or that are gone (article 12).",
+            "最近一次核查中锁定期限或留存令不足、或已缺失的对象数（第十二条）。",
+        ),
+    ),
+    "last_sweep": (
+        Text("Last sweep of what is kept", "最近保管核查"),
+        Text(
+            "Hours since locks and legal holds were last compared with what case files and orders demand (article 12).",
+            "距最近一次将锁定期限、留存令与档案保管期限核对的小时数（第十二条）。",
+        ),
+    ),
     "archive_waiting": (
         Text("Archive waits on the store", "归档等待存储"),
         Text(
@@ -399,6 +413,13 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "pipeline": Text("pipeline", "处理流程"),
         "clock": Text("device clock", "设备时钟"),
         "unknown": Text("unknown", "不明"),
+    },
+    "shortfall": {
+        "retention": Text("lock ends too early", "锁定期限不足"),
+        "hold": Text("hold taken off", "留存令被撤"),
+        "missing": Text("not there", "缺失"),
+        "unreadable": Text("cannot be read", "无法读取"),
+        "unknown_class": Text("class not in the policy", "保管期限类别未知"),
     },
     "source_kind": {
         "body_camera": Text("body camera", "执法记录仪"),

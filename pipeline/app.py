@@ -10,7 +10,8 @@ import asyncio
 import atexit
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Final, NoReturn
 
@@ -24,6 +25,7 @@ from pipeline.adapters.kafka_quarantine import QuarantineWatch
 from pipeline.adapters.kafka_topics import check_topics
 from pipeline.adapters.media_pool import MediaPool
 from pipeline.adapters.objects_s3 import S3Objects, open_client
+from pipeline.adapters.pace import Pace
 from pipeline.adapters.prometheus import Metrics
 from pipeline.adapters.salts import load_salt_key
 from pipeline.adapters.signing import open_signer
@@ -46,12 +48,16 @@ from pipeline.steps.checkpoint import CheckpointStep
 from pipeline.steps.keeping import Keeper, KeepingStep
 from pipeline.steps.probe import ProbeStep
 from pipeline.steps.stitch import StitchStep
+from pipeline.steps.sweep import Sweep, Swept
+from pipeline.steps.sweep import watch as watch_retention
 from pipeline.steps.worm import StoreTrust
 from pipeline.wire import codec, topics
 
 SOFTWARE: Final = f"unbroken {version('unbroken')}"
 PINNED: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
 """The runner reaches into these two; another version is another program."""
+SHOWN_SHORTFALLS: Final = 20
+"""Lines in the log for one sweep; `unbroken retention sweep` tells all."""
 
 
 def run_worker(which: str, settings: Settings) -> NoReturn:
@@ -147,6 +153,9 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
     keeper = Keeper(store=store, policy=policy, records=settings.records)
     for stage in (*bound.values(), stages.keeping_stage(bench, KeepingStep(keeper=keeper, trust=trust, clock=clock))):
         runner.bind(stage)
+    swept = Sweep(keeper=keeper, clock=clock, on_object=Pace(settings.retention_sweep_objects_per_s))
+    sweeping = partial(watch_retention, swept, settings.retention_sweep_s, lambda heard: _short(heard, metrics, log))
+    threading.Thread(target=sweeping, name="retention-sweep", daemon=True).start()
     aside = QuarantineWatch(settings)
     sweep = stages.sweep(bench, bound, runner.states, clock)
 
@@ -170,6 +179,19 @@ def _try_locks(settings: Settings, log: Any) -> WormReport:
     if not isinstance(kept, str):
         log.error("store.report_lost", error=str(kept))
     return report
+
+
+def _short(heard: Swept | Exception, metrics: Metrics, log: Any) -> None:
+    """What became of a sweep of locks and holds, for logs and metrics."""
+    if isinstance(heard, UnbrokenError):
+        log.warning("retention.unswept", error=str(heard))
+    elif isinstance(heard, Exception):
+        log.critical("retention.unswept", exc_info=heard)
+    else:
+        metrics.swept(heard)
+        for one in heard.found[:SHOWN_SHORTFALLS]:
+            log.error("retention.short", **asdict(one))
+        log.info("retention.swept", recordings=heard.recordings, objects=heard.objects, short=len(heard.found))
 
 
 def _tell(heard: WormReport | Exception, metrics: Metrics, log: Any) -> None:

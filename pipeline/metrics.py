@@ -211,6 +211,18 @@ WORM_LAST: Final = Metric(
     labels=(),
     help="Unix time of the last whole try of the store's locks; 0 before the first.",
 )
+RETENTION_SHORTFALL: Final = Metric(
+    name="retention_shortfall_objects",
+    kind="gauge",
+    labels=("shortfall",),
+    help="Objects kept for shorter than register and policy demand, not held, or gone, at the last sweep (article 12).",
+)
+RETENTION_LAST: Final = Metric(
+    name="retention_last_sweep_timestamp_seconds",
+    kind="gauge",
+    labels=(),
+    help="Unix time at which the last whole sweep of locks and holds began; 0 before the first.",
+)
 BUILD: Final = Metric(name="build_info", kind="gauge", labels=("version",), help="Always 1; the version that runs.")
 
 CATALOGUE: Final = (
@@ -251,6 +263,8 @@ CATALOGUE: Final = (
     LAST_SWEEP,
     WORM_SUCCESS,
     WORM_LAST,
+    RETENTION_SHORTFALL,
+    RETENTION_LAST,
     BUILD,
 )
 

@@ -69,6 +69,14 @@ class Settings(BaseSettings):
         ge=60,
         description="How often the ledger worker tries the store's locks; a pass counts for two such times.",
     )
+    retention_sweep_s: int = Field(
+        86400,
+        ge=60,
+        description="How often the ledger worker compares locks and holds with what is demanded; hourly while it finds something.",
+    )
+    retention_sweep_objects_per_s: int = Field(
+        100, ge=1, description="That sweep asks the store for no more objects in a second."
+    )
     log_format: Literal["json", "console"] = Field("console", description="How log lines look.")
 
     @property

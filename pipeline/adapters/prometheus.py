@@ -23,12 +23,14 @@ from pipeline.domain.continuity import GapState, Judged, RecordingEnded
 from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.findings import FindingKind
 from pipeline.domain.identity import RecordingId, SourceKind
+from pipeline.domain.keeping import ShortfallKind
 from pipeline.domain.outlook import AGE_BANDS, UnitDeadlines
 from pipeline.domain.quarantine import Place
 from pipeline.domain.time import WallMs
 from pipeline.domain.tracked import Cause
 from pipeline.domain.worm import WormReport
 from pipeline.metrics import Metric
+from pipeline.steps.sweep import Swept
 from pipeline.wire.topics import STATEFUL_STAGES
 
 PREFIX: Final = "unbroken_"
@@ -153,6 +155,12 @@ class Metrics:
         self.set(names.WORM_SUCCESS, int(not report.wrong))
         self.set(names.WORM_LAST, report.tried_at / 1000)
 
+    def swept(self, swept: Swept) -> None:
+        """Locks and holds were held against what is demanded."""
+        for kind in get_args(ShortfallKind):
+            self.set(names.RETENTION_SHORTFALL, sum(one.kind == kind for one in swept.found), kind)
+        self.set(names.RETENTION_LAST, swept.at / 1000)
+
     def _judged(self, item: Judged) -> None:
         if item.segment is not None:
             kind = item.segment.probed.landed.source_kind
@@ -275,6 +283,7 @@ def _bounded() -> Iterator[tuple[Metric, list[Iterable[str]]]]:
         "state": get_args(GapState),
         "finding": get_args(FindingKind),
         "prompt": tuple(PROMPT.values()),
+        "shortfall": get_args(ShortfallKind),
     }
     for metric in names.CATALOGUE:
         if metric.labels and all(label in values for label in metric.labels):

@@ -1,7 +1,7 @@
 """Roles: what each key of ours may do in each bucket, as bucket policies. Each process runs with the key of its role.
 
 1. Connectors put originals and read them back. They cannot touch a lock.
-2. The archive (ledger worker, `hold`) puts records and derivatives, reads, makes locks longer, and sets and
+2. The archive (ledger worker, `hold`, `retention`) puts records and derivatives, reads, makes locks longer, and sets and
    takes off legal holds, which no lock stands behind: who took one off is in the register (docs/keeping.md). On the probe's bucket, which
    holds no evidence, it may do everything: where its key may not delete, a refusal would prove nothing of locks.
 3. Verifiers (media worker, ``unbroken verify``, ``recordings``) read.

@@ -33,6 +33,7 @@ COMMANDS: Final = (
     "verify",
     "keys",
     "hold",
+    "retention",
     "doctor",
     "check",
 )

@@ -23,10 +23,11 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from pipeline.domain.annotation import Annotation, Metadata
+from pipeline.domain.archive import LockMode
 from pipeline.domain.canonical import canonical, plain
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, label, recording_id, sha256, source_id
 from pipeline.domain.policy import Policy
-from pipeline.domain.time import WallMs
+from pipeline.domain.time import WallMs, to_rfc3339
 
 KEEPING_FORMAT: Final = "unbroken.keeping.v1"
 CLASS_FIELD: Final = "retention_class"
@@ -193,3 +194,42 @@ def unknown_classes(register: Register, known: Collection[str]) -> tuple[str, ..
     """Classes that were stated and are not among those *known*."""
     stated = {entry.retention_class for entry in register.values() if entry.retention_class is not None}
     return tuple(sorted(stated - set(known)))
+
+
+# -- what differs --------------------------------------------------------------------------------------------------------
+
+ShortfallKind = Literal["retention", "hold", "missing", "unreadable", "unknown_class"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lies:
+    """How a version lies in the store, as the store reports it."""
+
+    mode: LockMode
+    retain_until: WallMs | None
+    legal_hold: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortfall:
+    """Less than is demanded of one object. ``about``: the recording, or what else it belongs to; ``place``: bucket, key and
+    version."""
+
+    about: str
+    kind: ShortfallKind
+    place: str
+    expected: str
+    found: str
+
+
+def shortfalls(about: str, place: str, demand: Demand, lies: Lies | None) -> Iterator[Shortfall]:
+    """What of *demand* an object does not meet; *lies* is ``None`` for one that is not there."""
+    until = f"COMPLIANCE until {to_rfc3339(demand.until)}"
+    if lies is None:
+        yield Shortfall(about=about, kind="missing", place=place, expected=until, found="nothing")
+        return
+    if lies.mode != "COMPLIANCE" or lies.retain_until is None or lies.retain_until < demand.until:
+        date = "no date" if lies.retain_until is None else to_rfc3339(lies.retain_until)
+        yield Shortfall(about=about, kind="retention", place=place, expected=until, found=f"{lies.mode} until {date}")
+    if demand.hold and not lies.legal_hold:
+        yield Shortfall(about=about, kind="hold", place=place, expected="under legal hold", found="not held")

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, Protocol
 
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import RecordingArchived
-from pipeline.domain.errors import Malformed, NotLocked, ObjectMissing
+from pipeline.domain.errors import Malformed, NotLocked
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
 from pipeline.domain.keeping import (
     Demand,
@@ -138,9 +138,10 @@ class Keeper:
 
     def _free_one(self, place: Place) -> bool:
         """Whether the version was held."""
-        if not self.store.stat(*place).legal_hold:
+        found = self.store.stat(place.bucket, place.key, place.version_id or None)
+        if not found.legal_hold:
             return False
-        self.store.set_hold(*place, False)
+        self.store.set_hold(place.bucket, place.key, found.version_id, False)
         return True
 
     def receipts(self, source: SourceId, recording: RecordingId) -> dict[int, RecordingArchived]:
@@ -164,23 +165,21 @@ class Keeper:
     def places(
         self, source: SourceId, recording: RecordingId, receipts: Iterable[RecordingArchived], *, every: bool
     ) -> Iterator[Place]:
-        """What the store holds of the recording: its documents, its register, the originals its receipts list; with *every*,
-        in all versions."""
-        originals = {(item.object.bucket, item.object.key): item.object for one in receipts for item in one.originals}
+        """What there must be of the recording: the originals and documents its receipts list, in the versions they name, and
+        whatever else lies in its folder or its register; with *every*, in all versions there are."""
+        named = {
+            (item.object.bucket, item.object.key): item.object.version_id
+            for one in receipts
+            for item in (*one.originals, *one.records)
+        }
         for prefix in (f"recordings/{source}/{recording}/", register_folder(source, recording)):
             for listed in self.store.list(self.records, prefix):
-                yield from self._versions(Place(self.records, listed.key, ""), every)
-        for ref in originals.values():
-            yield from self._versions(Place(ref.bucket, ref.key, ref.version_id), every)
-
-    def _versions(self, place: Place, every: bool) -> Iterator[Place]:
-        if not every:
-            yield place
-            return
-        found = self.store.versions(place.bucket, place.key)
-        if place.version_id and place.version_id not in found:
-            raise ObjectMissing(f"the store does not hold this version ({'/'.join(place)})")
-        yield from (place._replace(version_id=version) for version in found)
+                named.setdefault((self.records, listed.key), "")
+        for (bucket, key), version in named.items():
+            there = self.store.versions(bucket, key) if every else ()
+            if version or not there:
+                yield Place(bucket, key, version)
+            yield from (Place(bucket, key, one) for one in there if one != version)
 
     def _bring(self, places: Iterable[Place], demand: Demand) -> int:
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="keeping") as pool:

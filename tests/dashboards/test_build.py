@@ -18,6 +18,7 @@ from pipeline.adapters.prometheus import OUTCOMES, STAGES
 from pipeline.domain.continuity import GapState
 from pipeline.domain.findings import FindingKind
 from pipeline.domain.identity import SourceKind
+from pipeline.domain.keeping import ShortfallKind
 from pipeline.domain.outlook import AGE_BANDS
 from pipeline.domain.recording import GAP_CLASSES
 from pipeline.domain.tracked import Cause
@@ -134,6 +135,7 @@ def test_every_label_value_that_a_legend_shows_has_a_name() -> None:
         "gap_class": set(GAP_CLASSES),
         "stage": set(STAGES),
         "finding": named["finding"],
+        "shortfall": set(get_args(ShortfallKind)),
     }
     assert named["finding"] <= set(get_args(FindingKind))
 

@@ -22,6 +22,8 @@ _FINDING: Final = 'unbroken_findings_total{source_kind="cctv",finding="%s"}'
 _GAP: Final = 'unbroken_gaps_standing{unit="hall",gap_class="%s"}'
 _WORM: Final = 'unbroken_worm_probe_success{instance="%s"}'
 _WORM_LAST: Final = 'unbroken_worm_probe_last_timestamp_seconds{instance="%s"}'
+_SHORT: Final = 'unbroken_retention_shortfall_objects{instance="ledger",shortfall="%s"}'
+_SWEPT: Final = 'unbroken_retention_last_sweep_timestamp_seconds{instance="%s"}'
 _FREE: Final = "minio_cluster_capacity_usable_free_bytes"
 _LAG: Final = 'unbroken_lag_events{stage="chain",instance="ledger"}'
 _DONE: Final = 'unbroken_events_total{stage="chain",result="done"}'
@@ -49,6 +51,10 @@ HEALTHY: Final[Mapping[str, str]] = {
     _WORM % "media": "0x",
     _WORM_LAST % "ledger": "0+60x",
     _WORM_LAST % "media": "0x",
+    _SHORT % "hold": "0x",
+    _SHORT % "retention": "0x",
+    _SWEPT % "ledger": "0+60x",
+    _SWEPT % "media": "0x",
     _FREE: "1000000000000-1000000x",
     'unbroken_retrying{stage="archive"}': "0x",
     _LAG: "5x",
@@ -205,6 +211,28 @@ TRIALS: Final = (
         "UnbrokenStoreMistrusted", "passed and not tried since", CRITICAL, {_WORM_LAST % "ledger": "1x"}, at=14 * 60
     ),
     _quiet("UnbrokenStoreMistrusted", "the last try is twelve hours old", {_WORM_LAST % "ledger": "1x"}, at=12 * 60),
+    _fires(
+        "UnbrokenRetentionShortfall",
+        "a hold was taken off",
+        CRITICAL | {"shortfall": "hold"},
+        {_SHORT % "hold": "0x20 3x"},
+    ),
+    _fires(
+        "UnbrokenRetentionShortfall",
+        "a lock ends too early",
+        WARNING | {"shortfall": "retention"},
+        {_SHORT % "retention": "1x"},
+    ),
+    _quiet("UnbrokenRetentionShortfall", "it was mended", {_SHORT % "hold": "3x20 0x"}),
+    _fires(
+        "UnbrokenRetentionUnswept",
+        "four days ago",
+        WARNING,
+        {_SWEPT % "ledger": "60x", _NEXT: "9000000x"},
+        at=4 * 24 * 60 + 10,
+    ),
+    _fires("UnbrokenRetentionUnswept", "never", WARNING, {_SWEPT % "ledger": "0x", _NEXT: "9000000x"}, at=24 * 60 + 10),
+    _quiet("UnbrokenRetentionUnswept", "not for half a day after the start", {_SWEPT % "ledger": "0x"}, at=12 * 60),
     _fires("UnbrokenStoreFills", "a tenth an hour", WARNING, {_FREE: "1000000-2000x200"}, at=120),
     _quiet("UnbrokenStoreFills", "in a week", {_FREE: "1000000-90x200"}, at=120),
     _fires("UnbrokenStoreSizeUnknown", "nobody says", {"severity": "info"}, {_FREE: None}, at=70),

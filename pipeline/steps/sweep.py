@@ -1,0 +1,151 @@
+"""Sweep: every archived recording's locks and holds, as the store reports them, against what its register and the policy
+demand. It looks and says, and changes nothing unless asked to: a hold that somebody took off is to be noticed first.
+
+Whatever is wrong with one recording is told and never ends the sweep; only a store that does not answer does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+from pipeline.domain.archive import RecordingArchived
+from pipeline.domain.errors import Malformed, ObjectMissing
+from pipeline.domain.identity import RecordingId, SourceId
+from pipeline.domain.keeping import Demand, Lies, Shortfall, demanded, register_folder, shortfalls, unknown_classes
+from pipeline.domain.keys import published_key
+from pipeline.domain.time import WallMs
+from pipeline.ports import Clock
+from pipeline.steps.keeping import AT_ONCE, Keeper, Place
+from pipeline.steps.shelf import shelf_of
+
+AGAIN_S: Final = 3600
+"""A sweep that found something, or could not be ended, is followed by another so soon."""
+FIRST_S: Final = 60
+MENDABLE: Final = ("retention", "hold")
+
+
+@dataclass(slots=True, kw_only=True)
+class Swept:
+    """What one sweep looked at, and what it found; ``mended``: objects that were changed."""
+
+    at: WallMs
+    recordings: int = 0
+    objects: int = 0
+    mended: int = 0
+    found: list[Shortfall] = field(default_factory=list)
+    keys: dict[str, WallMs] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """*on_object* is called before each object is asked for, from any thread, and may take its time."""
+
+    keeper: Keeper
+    clock: Clock
+    on_object: Callable[[int], None] = lambda _count: None
+
+    def run(self, source: str | None = None, recording: str | None = None, *, repair: bool = False) -> Swept:
+        """Look at every recording, or at *source*'s, *recording*'s; with *repair*, lengthen locks and set holds that fall
+        short, after they were told. Raises what the store raises while it does not answer."""
+        swept = Swept(at=self.clock.now())
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sweep") as pool:
+            for about in self._recordings(source, recording):
+                self._one(about, swept, pool, repair)
+            for name, until in sorted(swept.keys.items()):
+                self._key(name, until, swept, repair)
+        return swept
+
+    def _recordings(self, source: str | None, recording: str | None) -> Iterator[tuple[SourceId, RecordingId]]:
+        shelf = shelf_of(self.keeper.store, self.keeper.records, source, recording)
+        named = {(one, name) for one, recordings in shelf.recordings.items() for name in recordings}
+        for about in sorted({*named, *self.keeper.registered()}):
+            if source in (None, about[0]) and recording in (None, about[1]):
+                yield SourceId(about[0]), RecordingId(about[1])
+
+    def _one(self, about: tuple[SourceId, RecordingId], swept: Swept, pool: ThreadPoolExecutor, repair: bool) -> None:
+        name, keeper = "/".join(about), self.keeper
+        swept.recordings += 1
+        try:
+            register, receipts = keeper.register(*about), keeper.receipts(*about)
+            received_at = keeper.received_at(*about, max(receipts)) if receipts else None
+            if received_at is None and not register:
+                return  # not archived: its documents have no receipt yet, and verify tells of that
+            demand = demanded(received_at, register, keeper.policy, swept.at)
+        except (Malformed, ObjectMissing) as exc:
+            unreadable = Shortfall(
+                about=name, kind="unreadable", place=name, expected="documents and register", found=str(exc)
+            )
+            swept.found.append(unreadable)
+            return
+        for stated in unknown_classes(register, keeper.policy.retention):
+            known = ", ".join(keeper.policy.retention)
+            place = f"{keeper.records}/{register_folder(*about)}"
+            swept.found.append(
+                Shortfall(about=name, kind="unknown_class", place=place, expected=f"one of {known}", found=stated)
+            )
+        found = self._short(name, keeper.places(*about, receipts.values(), every=demand.hold), demand, swept, pool)
+        swept.found += found
+        _note_keys(receipts.values(), demand, swept)
+        if repair and found and all(one.kind in MENDABLE for one in found):
+            swept.mended += keeper.settle(*about, now=swept.at)[1]
+
+    def _short(
+        self, name: str, places: Iterable[Place], demand: Demand, swept: Swept, pool: ThreadPoolExecutor
+    ) -> list[Shortfall]:
+        found = list[Shortfall]()
+        for place, lies in pool.map(lambda place: (place, self._lies(place)), places):
+            swept.objects += 1
+            found += shortfalls(name, " ".join(("/".join(place[:2]), place.version_id)).rstrip(), demand, lies)
+        return found
+
+    def _lies(self, place: Place) -> Lies | None:
+        self.on_object(1)
+        try:
+            stat = self.keeper.store.stat(place.bucket, place.key, place.version_id or None)
+        except ObjectMissing:
+            return None
+        return Lies(mode=stat.lock_mode, retain_until=stat.retain_until, legal_hold=stat.legal_hold)
+
+    def _key(self, name: str, until: WallMs, swept: Swept, repair: bool) -> None:
+        """The public key of receipts, which is kept as long as the longest kept of them."""
+        place = Place(self.keeper.records, published_key(name), "")
+        found = list(shortfalls(f"key {name}", "/".join(place[:2]), Demand(until, False), self._lies(place)))
+        swept.objects += 1
+        swept.found += found
+        if repair and found and all(one.kind in MENDABLE for one in found):
+            stat = self.keeper.store.stat(place.bucket, place.key)
+            self.keeper.store.extend_retention(place.bucket, place.key, stat.version_id, until)
+            swept.mended += 1
+
+
+def _note_keys(receipts: Iterable[RecordingArchived], demand: Demand, swept: Swept) -> None:
+    for one in receipts:
+        swept.keys[one.key_id] = max(demand.until, swept.keys.get(one.key_id, demand.until))
+
+
+def watch(
+    sweep: Sweep,
+    interval_s: int,
+    heard: Callable[[Swept | Exception], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Sweep for ever, for a thread of its own; *heard* gets each result, and each error in its place. The first time is put
+    off a little: a worker that starts has other things to do."""
+    sleep(min(FIRST_S, interval_s))
+    while True:
+        sleep(look(sweep, interval_s, heard))
+
+
+def look(sweep: Sweep, interval_s: int, heard: Callable[[Swept | Exception], None]) -> float:
+    """Sweep once; returns how long to wait before the next time. Raises nothing."""
+    try:
+        swept = sweep.run()
+    except Exception as exc:  # what is not ours is a defect: it is heard, and told as no sweep
+        heard(exc)
+        return min(AGAIN_S, interval_s)
+    heard(swept)
+    return min(AGAIN_S, interval_s) if swept.found else interval_s
