@@ -77,6 +77,11 @@ class Settings(BaseSettings):
     retention_sweep_objects_per_s: int = Field(
         100, ge=1, description="That sweep asks the store for no more objects in a second."
     )
+    statements_host: str = Field("127.0.0.1", description="Address on which `unbroken serve` takes statements.")
+    statements_port: int = Field(19103, ge=1, le=65535, description="Port of `unbroken serve`.")
+    statements_token: SecretStr = Field(
+        SecretStr(""), description="What callers of `unbroken serve` must show; it does not start without one."
+    )
     log_format: Literal["json", "console"] = Field("console", description="How log lines look.")
 
     @property

@@ -20,6 +20,8 @@ COMMANDS: Final = (
     "watch",
     "record",
     "annotate",
+    "cases",
+    "serve",
     "worker",
     "topics",
     "store",

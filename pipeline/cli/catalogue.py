@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
@@ -17,10 +18,12 @@ from pipeline.adapters.kafka_log import read_topic
 from pipeline.adapters.objects_s3 import S3Objects, open_client
 from pipeline.agents.state_log import Loaded
 from pipeline.domain import continuity
+from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import LockedObject, RecordingArchived
 from pipeline.domain.chain import ChainState
 from pipeline.domain.continuity import RecordingEnded, SourceState
 from pipeline.domain.docket import DeadlineChanged
+from pipeline.domain.errors import Malformed
 from pipeline.domain.identity import RecordingId
 from pipeline.domain.time import WallMs
 from pipeline.policy import load_policy
@@ -31,6 +34,8 @@ from pipeline.wire.reports import Chained, Reported
 
 T = TypeVar("T")
 _LOOKS_AT_ONCE: Final = 8
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+_RECEIPT: Final = re.compile(r"r([1-9][0-9]*)/receipt\.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,3 +145,36 @@ def _remembered(settings: Settings, running: Running) -> Iterator[Reported]:
                 deadline=running.deadlines.get(RecordingId(name)),
                 ended=recording.closed,
             )
+
+
+def statements_about(settings: Settings, named: Sequence[tuple[str, str]]) -> dict[str, tuple[Annotation, ...]]:
+    """What people said of the recordings *named* (source and recording), on the broker and in the archive, each once."""
+    store = S3Objects(open_client(settings))
+    found: dict[str, dict[str, Annotation]] = {recording: {} for _, recording in named}
+
+    def kept(name: tuple[str, str]) -> list[Annotation]:
+        if not all(_ID.fullmatch(part) for part in name):
+            return []
+        place = f"recordings/{name[0]}/{name[1]}/"
+        numbers = [
+            int(match[1])
+            for listed in store.list(settings.records, place)
+            if (match := _RECEIPT.fullmatch(listed.key[len(place) :]))
+        ]
+        if not numbers:
+            return []
+        manifest = json.loads(store.read(settings.records, f"{place}r{max(numbers)}/manifest.json"))
+        return list(statements.archived(manifest))
+
+    with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+        for said in (one for many in pool.map(kept, named) for one in many):
+            found[str(said.recording_id)].setdefault(said.annotation_id, said)
+    name = settings.topic(topics.ANNOTATION.name)
+    for record in asyncio.run(read_topic(settings.kafka, name, settings.topic_partitions)):
+        try:
+            said = codec.decode(topics.ANNOTATION.name, record.value)
+        except Malformed:  # the stages set it aside, with its bytes
+            continue
+        if said.kind in ("metadata", "explanation") and said.recording_id in found:
+            found[said.recording_id].setdefault(said.annotation_id, said)
+    return {recording: tuple(said.values()) for recording, said in found.items()}

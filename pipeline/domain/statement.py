@@ -104,6 +104,11 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "declared_by_people": Rule(9, "declared, because a person says it", "由人说明时应为 declared"),
     "valid_count": Rule(9, "a number of files from 0", "应为不小于 0 的文件数"),
+    "column_missing": Rule(2, "a column of this name", "表中应有此列"),
+    "no_heading": Rule(9, "as many cells as headings", "单元格不得多于表头"),
+    "readable_table": Rule(
+        9, "a table (CSV) in UTF-8 or GB18030, within the limits", "应为 UTF-8 或 GB18030 编码的 CSV 表，且不超过限额"
+    ),
     "shape": Rule(2, "what schemas/annotation.made.v1 describes", "应符合 schemas/annotation.made.v1"),
     "voice_missing": Rule(
         8,
@@ -316,6 +321,11 @@ def described(statements: Iterable[Annotation]) -> dict[str, Described]:
                 found[name] = Described(text, said.made_by, said.made_at, said.annotation_id)
     order = {name: place for place, name in enumerate(BY_KEY)}
     return dict(sorted(found.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
+
+
+def news(told: Mapping[str, str], standing: Mapping[str, Described]) -> dict[str, str]:
+    """Those fields of *told* that do not stand as told already."""
+    return {name: text for name, text in told.items() if name not in standing or standing[name].text != text}
 
 
 def incomplete(raw: Mapping[str, object], policy: Policy, *, refuses: bool = False) -> tuple[Objection, ...]:

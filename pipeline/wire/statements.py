@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.errors import Malformed
 from pipeline.domain.policy import Policy
-from pipeline.domain.statement import Objection, objections, refused
+from pipeline.domain.statement import Language, Objection, in_words, objections, refused
 from pipeline.domain.time import WallMs
 from pipeline.wire import topics
 from pipeline.wire.codec import decode, load_state
@@ -51,3 +51,38 @@ def archived(manifest: Mapping[str, Any]) -> Iterator[Annotation]:
             yield load_state(Annotation, {**told, "explanation": record["explanation"]})
         elif listed["disclosed"] is not None:
             yield load_state(Annotation, {**told, "metadata": listed["disclosed"]["metadata"]})
+
+
+class Told(NamedTuple):
+    """One of the statements handed in, and what is said of it. ``annotation`` is ``None`` where nothing is to be sent."""
+
+    place: str
+    annotation: Annotation | None
+    said: tuple[Objection, ...]
+
+
+def told_report(told: Sequence[Told], language: Language, *, sent: int, problem: str | None = None) -> dict[str, Any]:
+    """What became of *told*, in the shape of ``schemas/statements-told.v1``."""
+    return {
+        "sent": sent,
+        "refused": sum(refused(one.said) for one in told),
+        "problem": problem,
+        "statements": [
+            {
+                "place": one.place,
+                "annotation_id": None if one.annotation is None else one.annotation.annotation_id,
+                "refused": refused(one.said),
+                "said": [
+                    {
+                        "field": said.field,
+                        "rule": said.rule,
+                        "article": said.article,
+                        "refuses": said.refuses,
+                        "text": in_words(said, language),
+                    }
+                    for said in one.said
+                ],
+            }
+            for one in told
+        ],
+    }
