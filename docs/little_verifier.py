@@ -29,14 +29,38 @@ def same(what, expected, found):
         yield f"{what}: expected {expected}, found {found}"
 
 
+def chunks(path):
+    with path.open("rb") as file:
+        while chunk := file.read(4 << 20):
+            yield chunk
+
+
 def size_and_sha(path):
     if ".." in path.parts or not path.is_file():
         return "nothing"
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    for chunk in chunks(path):
+        digest.update(chunk)
     return path.stat().st_size, digest.hexdigest()
+
+
+def tree(leaves):
+    """RFC 6962 section 2.1."""
+    if len(leaves) < 2:
+        return leaves[0] if leaves else hashlib.sha256().digest()
+    left = 1 << (len(leaves) - 1).bit_length() - 1
+    return hashlib.sha256(b"\1" + tree(leaves[:left]) + tree(leaves[left:])).digest()
+
+
+def check_further(path, content):
+    """The tree over an original's chunks, and SM3 where it was asked for."""
+    leaves, sm3 = [], hashlib.new("sm3") if content["sm3"] else None
+    for chunk in chunks(path):
+        leaves.append(hashlib.sha256(b"\0" + chunk).digest())
+        if sm3:
+            sm3.update(chunk)
+    found = [content["chunk_root"] and tree(leaves).hex(), sm3 and sm3.hexdigest()]
+    yield from same(f"{path} chunk_root and sm3", [content["chunk_root"], content["sm3"]], found)
 
 
 def openssl(*words):
@@ -48,9 +72,8 @@ def is_signed(key, message, signature):
         text, sig = Path(name, "message"), Path(name, "signature")
         text.write_bytes(message)
         sig.write_bytes(signature)
-        return b"Success" in openssl(
-            "pkeyutl", "-verify", "-pubin", "-inkey", key, "-rawin", "-in", text, "-sigfile", sig
-        )
+        words = "pkeyutl", "-verify", "-pubin", "-inkey", key, "-rawin", "-in", text, "-sigfile", sig
+        return b"Success" in openssl(*words)
 
 
 def key_id(key):
@@ -124,6 +147,9 @@ def check_revision(root, folder, keys, chains):
     about = {"source_id": source, "recording_id": recording, "revision": revision, "unit": genesis["unit"]}
     about["source_kind"] = genesis["source_kind"]
     yield from same("manifest.json", about, {word: manifest[word] for word in about})
+    for one in records:
+        if "content" in one and (path := root / one["object"]["bucket"] / one["object"]["key"]).is_file():
+            yield from check_further(path, one["content"])
     stated = {one["content"]["sha256"]: one["content"]["length"] for one in records if "content" in one}
     found = {item["object"]["sha256"]: item["object"]["size_bytes"] for item in receipt["originals"]}
     yield from same("receipt.json originals", stated, found)

@@ -33,6 +33,7 @@ COMMANDS: Final = (
     "rebuild",
     "reconcile",
     "verify",
+    "excerpt",
     "keys",
     "hold",
     "retention",

@@ -268,7 +268,12 @@ def _segment_record(segment: JudgedSegment) -> dict[str, Json]:
         "pts_first": None if stream is None else stream.first_ticks,
         "pts_end": last,
         "time_base": None if stream is None else f"{stream.time_base_num}/{stream.time_base_den}",
-        "content": {"length": landed.object.size_bytes, "sha256": probed.observed_sha256},
+        "content": {
+            "length": landed.object.size_bytes,
+            "sha256": probed.observed_sha256,
+            "sm3": probed.observed_sm3,
+            "chunk_root": probed.chunk_root,
+        },
         "object": {
             "bucket": landed.object.bucket,
             "key": landed.object.key,

@@ -52,6 +52,7 @@ class Policy:
     provisional_retention_s: int
     retention: Mapping[str, RetentionClass]
     checkpoint_s: int
+    sm3: bool
     voice_explanation_kinds: tuple[SourceKind, ...]
     voice_within_s: int
     uninterrupted_matters: tuple[str, ...]

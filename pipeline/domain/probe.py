@@ -96,13 +96,18 @@ class MediaFacts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentProbed:
     """The claim with its facts. ``observed_sha256`` is the digest of what the store holds, read back by us; it equals
-    the claimed one, or the segment never got here."""
+    the claimed one, or the segment never got here. ``chunk_root`` and ``observed_sm3`` (if the policy asks for it) are of the
+    same bytes, computed in the same pass."""
 
     landed: SegmentLanded
     facts: MediaFacts
     observed_sha256: Sha256
     probe_version: str
+    observed_sm3: Sha256 | None = None
+    chunk_root: Sha256 | None = None
 
     def __post_init__(self) -> None:
-        sha256(self.observed_sha256)
+        for digest in (self.observed_sha256, self.observed_sm3, self.chunk_root):
+            if digest is not None:
+                sha256(digest)
         label(self.probe_version, "probe version")

@@ -316,6 +316,8 @@ def _listed_original(item: ChainedSegment) -> Json:
     facts = item.facts
     return {
         **_object(item.original),
+        "sm3": item.record["content"]["sm3"],
+        "chunk_root": item.record["content"]["chunk_root"],
         "media": facts.media,
         "container": facts.container,
         "reader": facts.reader,

@@ -20,9 +20,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
 from pipeline.domain import chain, stitch
 from pipeline.domain.archive import LockMode, RecordingArchived, objects_digest, receipt_document
@@ -87,10 +89,12 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """Digest and size of bytes that were read."""
+    """Digests and size of bytes that were read; ``None``: not computed."""
 
     sha256: Sha256
     size_bytes: int
+    sm3: Sha256 | None = None
+    chunk_root: Sha256 | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,13 +387,42 @@ def check_entry(bucket: str, key: str, digest: Sha256, found: Content) -> Item:
 # -- objects -------------------------------------------------------------------------------------------------------------
 
 
-def check_contents(about: str, check: Check, seen: Sequence[Seen]) -> list[Item]:
-    """The bytes of each object a receipt lists against the digest and size it states."""
-    faults = [
-        Fault(place=place(item.ref), expected=_size(item.ref.size_bytes, item.ref.sha256), found=_content(item.content))
-        for item in seen
-        if item.content != Content(sha256=item.ref.sha256, size_bytes=item.ref.size_bytes)
-    ]
+class Further(NamedTuple):
+    """What a segment's link states of its original beside SHA-256 and length."""
+
+    sm3: str | None
+    chunk_root: str | None
+
+
+def further_digests(links: Iterable[LinkAppended]) -> dict[str, set[Further]]:
+    """What *links* state of each original, by its SHA-256; nothing of a record that cannot be read, which its check tells."""
+    stated: dict[str, set[Further]] = {}
+    for link in links:
+        if link.kind in ("segment", "late"):
+            with suppress(ValueError, KeyError, TypeError, RecursionError):
+                content = json.loads(link.record)["content"]
+                stated.setdefault(content["sha256"], set()).add(Further(content["sm3"], content["chunk_root"]))
+    return stated
+
+
+def check_contents(
+    about: str, check: Check, seen: Sequence[Seen], further: Mapping[str, Collection[Further]] = MappingProxyType({})
+) -> list[Item]:
+    """The bytes of each object a receipt lists against the digest and size it states, and against what is stated
+    *further*, as far as that was computed."""
+    faults = list[Fault]()
+    for item in seen:
+        ref, content = item.ref, item.content
+        found = None if content is None else (content.size_bytes, content.sha256)
+        if content is None or found != (ref.size_bytes, ref.sha256):
+            expected = _size(ref.size_bytes, ref.sha256)
+            faults.append(Fault(place=place(ref), expected=expected, found=_content(content)))
+            continue
+        for stated in further.get(ref.sha256, ()):
+            for name, value in stated._asdict().items():
+                computed = getattr(content, name)
+                if value is not None and computed is not None:
+                    faults += _same(f"{place(ref)} {name}", value, computed)
     size_bytes = sum(item.ref.size_bytes for item in seen)
     return _item(about, check, faults, f"{len(seen)} objects, {size_bytes} bytes read")
 

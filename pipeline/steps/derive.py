@@ -20,6 +20,7 @@ from pipeline.domain.errors import Malformed, ObjectDiffers, ObjectMissing
 from pipeline.domain.identity import Sha256
 from pipeline.domain.landing import ObjectRef
 from pipeline.ports import MediaCopier, ObjectStore
+from pipeline.steps.digests import Digests
 from pipeline.steps.probe import fetch
 from pipeline.wire import codec
 
@@ -49,7 +50,7 @@ class DeriveStep:
 
     def _fetch(self, original: ObjectRef, source: Path) -> None:
         with source.open("wb") as file:
-            fetch(self.store, original, cast(BinaryIO, file))
+            fetch(self.store, original, cast(BinaryIO, file), Digests(tree=False, sm3=False))
 
     def _keep(self, original: ObjectRef, copied: Copied, target: Path) -> Derivative:
         """Put the copy, then the document that names it."""

@@ -8,18 +8,17 @@ looks, and stops the work on it loudly. A file the reader cannot read, or dies o
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import tempfile
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from pipeline.domain.errors import ObjectDiffers, ProbeDied
-from pipeline.domain.identity import Sha256
 from pipeline.domain.landing import ObjectRef, SegmentLanded
 from pipeline.domain.policy import Policy
 from pipeline.domain.probe import MediaFacts, SegmentProbed
 from pipeline.domain.reading import unreadable
 from pipeline.ports import MediaProbe, ObjectStore
+from pipeline.steps.digests import Digested, Digests
 
 _PIECE_BYTES: Final = 1 << 20
 
@@ -37,9 +36,17 @@ class ProbeStep:
     async def step(self, landed: SegmentLanded) -> SegmentProbed:
         """Raises ``ObjectDiffers`` (not retryable) naming both digests, and the store's errors."""
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix="segment-") as file:
-            observed = await asyncio.to_thread(fetch, self._store, landed.object, cast(BinaryIO, file))
+            digests = Digests(tree=True, sm3=self._policy.sm3)
+            observed = await asyncio.to_thread(fetch, self._store, landed.object, cast(BinaryIO, file), digests)
             facts = await self._facts(Path(file.name), landed)
-        return SegmentProbed(landed=landed, facts=facts, observed_sha256=observed, probe_version=self._version)
+        return SegmentProbed(
+            landed=landed,
+            facts=facts,
+            observed_sha256=observed.sha256,
+            probe_version=self._version,
+            observed_sm3=observed.sm3,
+            chunk_root=observed.chunk_root,
+        )
 
     async def _facts(self, path: Path, landed: SegmentLanded) -> MediaFacts:
         try:
@@ -48,23 +55,22 @@ class ProbeStep:
             return unreadable(f"the process that read it {exc}", reader="lost")
 
 
-def fetch(store: ObjectStore, ref: ObjectRef, file: BinaryIO) -> Sha256:
-    """Copy the object into *file* and return its digest, which is the recorded one. Raises ``ObjectDiffers``."""
-    digest, size_bytes = hashlib.sha256(), 0
+def fetch(store: ObjectStore, ref: ObjectRef, file: BinaryIO, digests: Digests) -> Digested:
+    """Copy the object into *file* and return what *digests* amount to, of which SHA-256 is the recorded one. Raises
+    ``ObjectDiffers``."""
     with store.open(ref) as stream:
         while piece := stream.read(_PIECE_BYTES):
-            digest.update(piece)
-            size_bytes += len(piece)
-            if size_bytes > ref.size_bytes:
+            digests.update(piece)
+            if digests.size_bytes > ref.size_bytes:
                 break
             file.write(piece)
     file.flush()
-    observed = Sha256(digest.hexdigest())
-    if size_bytes > ref.size_bytes:
+    observed = digests.done()
+    if observed.size_bytes > ref.size_bytes:
         raise ObjectDiffers(f"expected {ref.size_bytes} bytes with sha256 {ref.sha256}, found more ({ref.key})")
-    if observed != ref.sha256 or size_bytes != ref.size_bytes:
+    if observed.sha256 != ref.sha256 or observed.size_bytes != ref.size_bytes:
         raise ObjectDiffers(
             f"expected {ref.size_bytes} bytes with sha256 {ref.sha256}, "
-            f"found {size_bytes} with {observed} ({ref.bucket}/{ref.key})"
+            f"found {observed.size_bytes} with {observed.sha256} ({ref.bucket}/{ref.key})"
         )
     return observed

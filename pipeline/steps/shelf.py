@@ -163,35 +163,11 @@ class Folder:
         receipt: RecordingArchived | None,
     ) -> tuple[LinkAppended, ...]:
         """The lines of ``chain.jsonl`` as links, with what manifests hold *beside* them."""
-        lines = (self.bytes_of("chain.jsonl", receipt) or b"").split(b"\n")
-        if lines.pop() != b"":
-            self._fault("chain.jsonl", "a last line that ends", "one cut off or without its end")
-        links: list[LinkAppended] = []
-        device: tuple[SourceKind, str] | None = None
-        closes = 0
-        for number, text in enumerate(lines, start=1):
-            try:
-                line = codec.load_state(_Line, _canonical(text))
-                device = device or _device(line.record)
-                closes += line.kind == "close"
-                link = LinkAppended(
-                    source_id=source,
-                    source_kind=device[0],
-                    unit=device[1],
-                    recording_id=recording,
-                    seq=line.seq,
-                    kind=line.kind,
-                    record=line.record,
-                    hash=line.hash,
-                    facts=line.facts,
-                    ended=beside.accounts.get(closes) if line.kind == "close" else None,
-                    disclosed=beside.disclosed.get(line.seq) if line.kind == "metadata" else None,
-                )
-            except (Malformed, ValueError, RecursionError) as exc:
-                self._fault("chain.jsonl", "a link", str(exc), f"line {number}")
-            else:
-                links.append(link)
-        return tuple(links)
+        data = self.bytes_of("chain.jsonl", receipt) or b""
+        links, faults = links_in(data, source, recording, beside)
+        for fault in faults:
+            self._fault("chain.jsonl", fault.expected, fault.found, fault.place)
+        return links
 
     def bytes_of(self, name: str, receipt: RecordingArchived | None) -> bytes | None:
         """A document's bytes, of the version *receipt* names if it does; digest and size are noted."""
@@ -219,6 +195,40 @@ class Folder:
     def _fault(self, name: str, expected: str, found: str, place: str = "") -> None:
         fault = Fault(place=place or name, expected=expected, found=found)
         self.unreadable[name] = (*self.unreadable.get(name, ()), fault)
+
+
+def links_in(
+    data: bytes, source: SourceId, recording: RecordingId, beside: Beside
+) -> tuple[tuple[LinkAppended, ...], list[Fault]]:
+    """The lines of a ``chain.jsonl`` as links, and what of it is none."""
+    lines, links, faults = data.split(b"\n"), list[LinkAppended](), list[Fault]()
+    if lines.pop() != b"":
+        faults.append(Fault(place="", expected="a last line that ends", found="one cut off or without its end"))
+    device: tuple[SourceKind, str] | None = None
+    closes = 0
+    for number, text in enumerate(lines, start=1):
+        try:
+            line = codec.load_state(_Line, _canonical(text))
+            device = device or _device(line.record)
+            closes += line.kind == "close"
+            link = LinkAppended(
+                source_id=source,
+                source_kind=device[0],
+                unit=device[1],
+                recording_id=recording,
+                seq=line.seq,
+                kind=line.kind,
+                record=line.record,
+                hash=line.hash,
+                facts=line.facts,
+                ended=beside.accounts.get(closes) if line.kind == "close" else None,
+                disclosed=beside.disclosed.get(line.seq) if line.kind == "metadata" else None,
+            )
+        except (Malformed, ValueError, RecursionError) as exc:
+            faults.append(Fault(place=f"line {number}", expected="a link", found=str(exc)))
+        else:
+            links.append(link)
+    return tuple(links), faults
 
 
 def _canonical(data: bytes) -> Any:

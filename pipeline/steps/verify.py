@@ -26,6 +26,7 @@ from pipeline.domain.landing import ObjectRef
 from pipeline.domain.selection import Selection
 from pipeline.domain.verify import Content, Fault, Item, Lock, Past, Revision, Seen
 from pipeline.steps.checkpoint import read_checkpoint
+from pipeline.steps.digests import Digests
 from pipeline.steps.shelf import Beside, Folder, ReadableStore, shelf_of
 
 READ_AT_ONCE: Final = 2
@@ -223,12 +224,14 @@ class Verification:
         yield verify.check_signature(about, receipt, self.keys.keys(), genuine)
         unread = [item.object for item in receipt.originals if item.object not in known]
         several = pool.map if len(unread) > 1 else map
-        known.update(zip(unread, several(self._content, unread), strict=True))
+        further = verify.further_digests(revision.links)
+        sm3 = any(stated.sm3 is not None for several_stated in further.values() for stated in several_stated)
+        known.update(zip(unread, several(lambda ref: self._content(ref, sm3), unread), strict=True))
         several = pool.map if self.locks else map
         originals = list(several(lambda item: self._seen(item, known[item.object]), receipt.originals))
         documents = [self._seen(item, revision.contents.get(_name(item))) for item in receipt.records]
         yield from verify.check_contents(about, "documents", documents)
-        yield from verify.check_contents(about, "originals", originals)
+        yield from verify.check_contents(about, "originals", originals, further)
         itself = self._seen(_receipt_lock(revision, receipt), None)
         until = {verify.place(item.object): item.retain_until for item in (*receipt.originals, *receipt.records)}
         until[verify.place(itself.ref)] = min(until.values(), default=receipt.archived_at)
@@ -243,17 +246,25 @@ class Verification:
         except (ObjectMissing, OSError, ValueError):
             return None
 
-    def _content(self, ref: ObjectRef) -> Content | None:
+    def _content(self, ref: ObjectRef, sm3: bool) -> Content | None:
+        """What is computed of an original's bytes; the tree over its chunks only where documents are made anew too, because
+        it costs as much again as the digest."""
+        tree = self.rebuilt_by is not None
+        digests = Digests(tree=tree, sm3=sm3)
         try:
             with self.store.open(ref) as body:
-                digest, size_bytes = hashlib.sha256(), 0
                 while block := body.read(_BLOCK_BYTES):
-                    digest.update(block)
-                    size_bytes += len(block)
+                    digests.update(block)
                     self.on_read(len(block))
         except (ObjectMissing, OSError):  # a scratched disc raises the latter: what cannot be read is not there
             return None
-        return Content(sha256=Sha256(digest.hexdigest()), size_bytes=size_bytes)
+        done = digests.done()
+        return Content(
+            sha256=done.sha256,
+            size_bytes=done.size_bytes,
+            sm3=done.sm3,
+            chunk_root=done.chunk_root if tree else None,
+        )
 
     def _seen(self, locked: LockedObject, content: Content | None) -> Seen:
         return Seen(ref=locked.object, content=content, lock=self._lock(locked.object) if self.locks else None)

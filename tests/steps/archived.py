@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.adapters.objects_memory import MemoryObjects
@@ -22,6 +22,7 @@ from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.stitch import Document, RecordingStitched
 from pipeline.domain.time import WallMs
 from pipeline.steps.archive import ArchiveStep
+from pipeline.steps.digests import Digests
 from tests.builders import SALT_KEY, SOURCE, T0, explanation, metadata, mp4, policy, session_ended
 from tests.builders_archive import DAY_MS, Trusting, signer
 
@@ -157,7 +158,11 @@ class Archive(Stages):
 
     def _file(self, number: int, recording: RecordingId, announcement: int = 1) -> SegmentProbed:
         ref = self.original(number, ".mp4")
-        return mp4(number, object=ref, recording_id=recording, announcement=announcement)
+        digests = Digests(tree=True, sm3=True)
+        digests.update(self.store.read(ref.bucket, ref.key))
+        done = digests.done()
+        made = mp4(number, object=ref, recording_id=recording, announcement=announcement)
+        return replace(made, observed_sm3=done.sm3, chunk_root=done.chunk_root)
 
 
 def link_copy(source: Path, target: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import hmac
+import importlib.util
 import json
 import re
 import shutil
@@ -20,6 +21,7 @@ from pipeline.domain import chain
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.canonical import canonical
 from pipeline.domain.chain import LinkAppended
+from pipeline.domain.chunks import root as chunk_root
 from pipeline.domain.keys import key_id, pem_of
 from pipeline.domain.probe import SegmentProbed
 from tests.builders import RECORDING, SOURCE, explanation, metadata, photo, probed, session_ended
@@ -31,9 +33,9 @@ REVISION = Path("records", "recordings", SOURCE, RECORDING, "r2")
 
 
 def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", (DOCS / "evidence-format.md").read_text("utf-8"), re.DOTALL)
-    assert found is not None
-    return found.group(1)
+    """The page's commands about the little verifier."""
+    found = re.findall(rf"```{language}\n(.*?)```", (DOCS / "evidence-format.md").read_text("utf-8"), re.DOTALL)
+    return str(next(text for text in found if "little_verifier" in text))
 
 
 class Source(Stages):
@@ -105,10 +107,25 @@ def test_the_key_s_id_is_computed_as_the_page_says(copied: Path) -> None:
     assert done.stdout.strip() == signer().key_id
 
 
-def vector(name: str) -> str:
-    found = re.search(rf"^\| {name} \| `(.*)` \|$", (DOCS / "evidence-format.md").read_text("utf-8"), re.MULTILINE)
+def vector_row(name: str) -> str:
+    found = re.search(rf"^\| {name} \| (.*) \|$", (DOCS / "evidence-format.md").read_text("utf-8"), re.MULTILINE)
     assert found is not None
     return found.group(1)
+
+
+def vector(name: str) -> str:
+    return vector_row(name).strip("`")
+
+
+@pytest.fixture(scope="module")
+def little() -> Any:
+    """The little verifier as a module."""
+    spec = importlib.util.spec_from_file_location("little", DOCS / "little_verifier.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.mark.parametrize(("what", "prefix"), [("genesis", b"avchain/genesis/v1\0"), ("link", b"avchain/segment/v1\0")])
@@ -124,6 +141,24 @@ def test_the_page_s_vector_of_a_commitment_is_exact() -> None:
 
     assert canonical(json.loads(metadata)).decode() == metadata
     assert hmac.digest(bytes.fromhex(salt), metadata.encode(), "sha256").hex() == vector("commitment")
+
+
+def test_the_page_s_vector_of_a_tree_is_exact(little: Any) -> None:
+    row = vector_row("tree, leaves of the chunks")
+    chunks = [bytes.fromhex(found) for found in ["", *re.findall(r"`([0-9a-f]+)`", row)]]
+
+    leaves = [hashlib.sha256(b"\0" + chunk).digest() for chunk in chunks]
+
+    assert len(leaves) == 8
+    assert little.tree(leaves).hex() == vector("tree, root") == chunk_root(leaves).hex()
+    assert hashlib.new("sm3", b"abc").hexdigest() == vector("sm3 of `abc`")
+
+
+@pytest.mark.parametrize("count", range(6))
+def test_the_little_verifier_s_tree_is_ours(little: Any, count: int) -> None:
+    leaves = [bytes([number]) * 32 for number in range(count)]
+
+    assert little.tree(leaves) == chunk_root(leaves)
 
 
 def test_the_chain_names_no_party_and_the_manifest_does(copied: Path) -> None:
@@ -245,4 +280,4 @@ def test_the_little_verifier_is_little_and_needs_nothing() -> None:
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
     assert imported <= sys.stdlib_module_names
-    assert len((DOCS / "little_verifier.py").read_text("utf-8").splitlines()) < 200
+    assert len((DOCS / "little_verifier.py").read_text("utf-8").splitlines()) < 210

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 import pytest
 
+from pipeline.domain.chunks import leaf
 from pipeline.domain.errors import ObjectDiffers, ObjectMissing, ProbeDied, StoreUnavailable, UnbrokenError
 from pipeline.domain.identity import Sha256
 from pipeline.domain.landing import ObjectRef, SegmentLanded
@@ -80,6 +81,16 @@ async def test_the_bytes_read_back_are_probed_and_their_digest_stands_beside_the
     assert made.landed == landed()
     assert made.probe_version == "unbroken 1 1/test"
     assert reader.seen == [(DATA, builders.policy().tolerance["body_camera"])]
+
+
+async def test_the_same_pass_gives_the_root_of_the_chunks_and_sm3_where_the_policy_asks(tmp_path: Path) -> None:
+    policy = builders.policy(sm3=True)
+    asked = ProbeStep(cast(ObjectStore, Shelf()), Reader(), policy, "unbroken 1", tmp_path)
+
+    plain, both = await step(Shelf(), Reader(), tmp_path).step(landed()), await asked.step(landed())
+
+    assert (plain.observed_sm3, plain.chunk_root) == (None, leaf(DATA).hex())
+    assert (both.observed_sm3, both.chunk_root) == (hashlib.new("sm3", DATA).hexdigest(), plain.chunk_root)
 
 
 async def test_a_segment_probed_twice_gives_the_same_event_and_leaves_nothing(tmp_path: Path) -> None:

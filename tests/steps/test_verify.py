@@ -32,9 +32,9 @@ from pipeline.domain.verify import Item, signed_message
 from pipeline.steps.shelf import ReadableStore
 from pipeline.steps.verify import Verification
 from pipeline.wire import codec, topics
-from tests.builders import SOURCE, T0, sha
+from tests.builders import SOURCE, T0, mp4, session_ended, sha
 from tests.builders_archive import YEAR_MS, held_for, signer
-from tests.steps.archived import FIRST, OPEN, SECOND, THIRD, Archive, link_copy, put
+from tests.steps.archived import FIRST, OPEN, SECOND, THIRD, Archive, Stages, link_copy, links_of, put
 from tests.steps.tampering import Revision, fitted
 
 KEYS = {signer().key_id: signer().public}
@@ -393,6 +393,32 @@ def test_a_recording_nothing_else_names_leaves_a_hole_in_what_its_connector_coun
     item = next(item for item in look(disc) if item.check == "announcements")
 
     assert (item.result, item.found[:9]) == ("not_covered", "folder: 4")
+
+
+class WithWrongDigest(Stages):
+    """A recording whose probe stated another digest of its file than SHA-256 wrongly: everything else fits."""
+
+    def __init__(self, **wrong: Any) -> None:
+        super().__init__()
+        film = mp4(0, object=self.original(0, ".mp4"), recording_id=FIRST)
+        self.archive(list(links_of([replace(film, **wrong), session_ended(recording_id=FIRST)])))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "deep", "found"),
+    [
+        ({"chunk_root": sha("another")}, True, ["chunk_root"]),
+        ({"chunk_root": sha("another")}, False, []),
+        ({"observed_sm3": sha("another")}, False, ["sm3"]),
+        ({}, True, []),
+    ],
+)
+def test_the_other_digests_of_a_link_are_computed_anew_the_dear_one_only_with_deep(
+    wrong: dict[str, Any], deep: bool, found: list[str]
+) -> None:
+    items = list(reader(WithWrongDigest(**wrong).store, rebuilt_by="unbroken 0.1.0" if deep else None).items())
+
+    assert [(check, place.rpartition(" ")[2]) for _, check, place in faults(items)] == [("originals", x) for x in found]
 
 
 def test_checkpoints_are_told_and_only_what_nothing_else_holds_is_not_covered() -> None:

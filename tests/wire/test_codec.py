@@ -165,7 +165,7 @@ def test_headers_are_optional(headers: Headers) -> None:
 def test_bytes_are_the_same_wherever_they_are_made() -> None:
     digest = hashlib.sha256(codec.encode(mtxi(3))).hexdigest()
 
-    assert digest == "8215181a26bccdd6f8df3eb8ccd1bdc5213c1c2ed79651d4743e16da214bb395"
+    assert digest == "588bd04619cd26a8d342a84d0acc27b24b02a4859f9c6a719ab8896cf145f84d"
 
 
 def test_headers_say_who_what_and_which() -> None:
