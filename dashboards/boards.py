@@ -5,15 +5,17 @@ Queries are built from ``pipeline.metrics`` and the recorded rules, so a renamed
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pipeline import metrics as m
 from pipeline.metrics import Metric
 
 Kind = Literal["stat", "lines", "areas", "levels", "states", "heat"]
 Steps = tuple[tuple[float | None, str], ...]
+Maker = Callable[..., "Panel"]
+"""Key, width and height, unit, colours, and the query or its queries by legend."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,22 @@ class Board:
     units: bool = False
 
 
+def _maker(kind: Kind, *, now: bool = False) -> Maker:
+    def make(
+        key: str, size: tuple[int, int], unit: str, steps: Steps, asks: str | Mapping[str, str], **more: Any
+    ) -> Panel:
+        queries = {"": asks} if isinstance(asks, str) else asks
+        made = tuple(Query(expr=expr, legend=legend, now=now) for legend, expr in queries.items())
+        return Panel(key=key, kind=kind, width=size[0], height=size[1], unit=unit, steps=steps, queries=made, **more)
+
+    return make
+
+
+stat = _maker("stat", now=True)
+levels = _maker("levels", now=True)
+lines, areas, states, heat = _maker("lines"), _maker("areas"), _maker("states"), _maker("heat")
+
+
 def name(metric: Metric) -> str:
     """A metric's name on the wire."""
     return f"unbroken_{metric.name}"
@@ -83,80 +101,58 @@ WALL: Final = Board(
     back="24h",
     refresh="1m",
     panels=(
-        Panel(
-            key="next_deadline",
-            kind="stat",
-            width=8,
-            height=6,
-            unit="h",
+        stat(
+            "next_deadline",
+            (8, 6),
+            "h",
+            HOURS_LEFT,
+            f"clamp_max((min({NEXT}) - time()) / 3600, {NONE_H})",
             decimals=1,
-            steps=HOURS_LEFT,
-            queries=(Query(expr=f"clamp_max((min({NEXT}) - time()) / 3600, {NONE_H}) or vector({NONE_H})", now=True),),
             words=((NONE_H, 1e9, "none_open", "green"),),
         ),
-        Panel(
-            key="at_risk",
-            kind="stat",
-            width=8,
-            height=6,
-            unit="short",
+        stat(
+            "at_risk",
+            (8, 6),
+            "short",
+            WARN_AT_ONE,
+            f'sum({name(m.UNARCHIVED)}{{age_band="20_24h"}})',
             decimals=0,
-            steps=WARN_AT_ONE,
-            queries=(Query(expr=f'sum({name(m.UNARCHIVED)}{{age_band="20_24h"}})', now=True),),
             words=_NONE,
         ),
-        Panel(
-            key="missed_today",
-            kind="stat",
-            width=8,
-            height=6,
-            unit="short",
+        stat(
+            "missed_today",
+            (8, 6),
+            "short",
+            GOOD_AT_ZERO,
+            f"round(sum(increase({name(m.DEADLINE_BREACHES)}[24h])))",
             decimals=0,
-            steps=GOOD_AT_ZERO,
-            queries=(Query(expr=f"round(sum(increase({name(m.DEADLINE_BREACHES)}[24h])))", now=True),),
             words=_NONE,
         ),
-        Panel(
-            key="unexplained",
-            kind="stat",
-            width=8,
-            height=6,
-            unit="short",
+        stat(
+            "unexplained",
+            (8, 6),
+            "short",
+            WARN_AT_ONE,
+            f'sum({GAPS}{{gap_class="unexplained"}})',
             decimals=0,
-            steps=WARN_AT_ONE,
-            queries=(Query(expr=f'sum({GAPS}{{gap_class="unexplained"}})', now=True),),
             words=_NONE,
         ),
-        Panel(
-            key="not_arrived",
-            kind="stat",
-            width=8,
-            height=6,
-            unit="short",
+        stat("silent", (8, 6), "short", WARN_AT_ONE, f"sum({name(m.CAMERAS_SILENT)})", decimals=0, words=_NONE),
+        stat(
+            "locks",
+            (8, 6),
+            "short",
+            ((None, "red"), (1, "green")),
+            f"min({name(m.WORM_SUCCESS)} and {name(m.WORM_LAST)} > 0) or vector(0)",
             decimals=0,
-            steps=WARN_AT_ONE,
-            queries=(Query(expr=f"sum({name(m.EXPECTED)})", now=True),),
-            words=_NONE,
-        ),
-        Panel(
-            key="locks",
-            kind="stat",
-            width=8,
-            height=6,
-            unit="short",
-            decimals=0,
-            steps=((None, "red"), (1, "green")),
-            queries=(Query(expr=f"min({name(m.WORM_SUCCESS)} and {name(m.WORM_LAST)} > 0) or vector(0)", now=True),),
             words=_LOCKS,
         ),
-        Panel(
-            key="unit_states",
-            kind="states",
-            width=24,
-            height=11,
-            unit="short",
-            steps=((None, "green"), (1, "orange"), (2, "red"), (3, "dark-red")),
-            queries=(Query(expr="unbroken:unit_state", legend="{{unit}}"),),
+        states(
+            "unit_states",
+            (24, 11),
+            "short",
+            ((None, "green"), (1, "orange"), (2, "red"), (3, "dark-red")),
+            {"{{unit}}": "unbroken:unit_state"},
             words=(
                 (0, 0.5, "in_order", "green"),
                 (0.5, 1.5, "under_4h", "orange"),
@@ -172,122 +168,88 @@ DEADLINES: Final = Board(
     back="24h",
     units=True,
     panels=(
-        Panel(
-            key="objective_a",
-            kind="stat",
-            width=6,
-            height=5,
-            unit="percentunit",
+        stat(
+            "objective_a",
+            (5, 5),
+            "percentunit",
+            ((None, "red"), (0.999, "green")),
+            "1 - unbroken:deadline_missed:ratio3d",
             decimals=2,
-            steps=((None, "red"), (0.999, "green")),
-            queries=(Query(expr="1 - unbroken:deadline_missed:ratio3d", now=True),),
         ),
-        Panel(
-            key="objective_b",
-            kind="stat",
-            width=6,
-            height=5,
-            unit="percentunit",
+        stat(
+            "objective_b",
+            (5, 5),
+            "percentunit",
+            ((None, "red"), (0.94, "orange"), (0.99, "green")),
+            "1 - unbroken:archive_slow:ratio6h",
             decimals=2,
-            steps=((None, "red"), (0.94, "orange"), (0.99, "green")),
-            queries=(Query(expr="1 - unbroken:archive_slow:ratio6h", now=True),),
         ),
-        Panel(
-            key="oldest",
-            kind="stat",
-            width=6,
-            height=5,
-            unit="h",
+        stat(
+            "oldest",
+            (5, 5),
+            "h",
+            ((None, "green"), (20, "orange"), (24, "red")),
+            f"clamp_min((time() - min({name(m.UNARCHIVED_OLDEST_END)}{UNIT})) / 3600, 0)",
             decimals=1,
-            steps=((None, "green"), (20, "orange"), (24, "red")),
-            queries=(
-                Query(expr=f"clamp_min((time() - min({name(m.UNARCHIVED_OLDEST_END)}{UNIT})) / 3600, 0)", now=True),
-            ),
         ),
-        Panel(
-            key="tracker",
-            kind="stat",
-            width=6,
-            height=5,
-            unit="s",
+        stat("not_arrived", (5, 5), "short", WARN_AT_ONE, f"sum({name(m.EXPECTED)}{UNIT})", decimals=0, words=_NONE),
+        stat(
+            "tracker",
+            (4, 5),
+            "s",
+            ((None, "green"), (120, "orange"), (300, "red")),
+            f"time() - max({name(m.LAST_SWEEP)} and {name(m.TRACKER_READY)} == 1)",
             decimals=0,
-            steps=((None, "green"), (120, "orange"), (300, "red")),
-            queries=(Query(expr=f"time() - max({name(m.LAST_SWEEP)} and {name(m.TRACKER_READY)} == 1)", now=True),),
         ),
-        Panel(
-            key="by_age",
-            kind="areas",
-            width=12,
-            height=8,
-            unit="short",
+        areas(
+            "by_age",
+            (12, 8),
+            "short",
+            PLAIN,
+            {"{{age_band}}": f"sum by (age_band) ({name(m.UNARCHIVED)}{UNIT})"},
             decimals=0,
-            steps=PLAIN,
-            queries=(Query(expr=f"sum by (age_band) ({name(m.UNARCHIVED)}{UNIT})", legend="{{age_band}}"),),
         ),
-        Panel(
-            key="next_by_unit",
-            kind="levels",
-            width=12,
-            height=8,
-            unit="h",
+        levels(
+            "next_by_unit",
+            (12, 8),
+            "h",
+            HOURS_LEFT,
+            {"{{unit}}": f"clamp_max((min by (unit) ({NEXT}{UNIT}) - time()) / 3600, {NONE_H})"},
             decimals=1,
-            steps=HOURS_LEFT,
-            queries=(
-                Query(
-                    expr=f"clamp_max((min by (unit) ({NEXT}{UNIT}) - time()) / 3600, {NONE_H})",
-                    legend="{{unit}}",
-                    now=True,
-                ),
-            ),
             words=((NONE_H, 1e9, "none_open", "green"),),
         ),
-        Panel(
-            key="outcomes",
-            kind="areas",
-            width=12,
-            height=8,
-            unit="short",
+        areas(
+            "outcomes",
+            (12, 8),
+            "short",
+            PLAIN,
+            {"{{outcome}}": _per(m.DEADLINE_OUTCOMES, "outcome", "1h", UNIT)},
             decimals=0,
-            steps=PLAIN,
-            queries=(Query(expr=_per(m.DEADLINE_OUTCOMES, "outcome", "1h", UNIT), legend="{{outcome}}"),),
         ),
-        Panel(
-            key="causes",
-            kind="areas",
-            width=12,
-            height=8,
-            unit="short",
+        areas(
+            "causes",
+            (12, 8),
+            "short",
+            GOOD_AT_ZERO,
+            {"{{cause}}": _per(m.DEADLINE_BREACHES, "cause", "1d", UNIT)},
             decimals=0,
-            steps=GOOD_AT_ZERO,
-            queries=(Query(expr=_per(m.DEADLINE_BREACHES, "cause", "1d", UNIT), legend="{{cause}}"),),
         ),
-        Panel(
-            key="latency",
-            kind="lines",
-            width=12,
-            height=8,
-            unit="s",
-            steps=((None, "green"), (4 * 3600, "orange"), (24 * 3600, "red")),
-            queries=tuple(
-                Query(
-                    expr=f"histogram_quantile({part}, sum by (le) (increase({name(m.ARCHIVE_LATENCY)}_bucket[1h])))",
-                    legend=legend,
-                )
+        lines(
+            "latency",
+            (12, 8),
+            "s",
+            ((None, "green"), (4 * 3600, "orange"), (24 * 3600, "red")),
+            {
+                legend: f"histogram_quantile({part}, sum by (le) (increase({name(m.ARCHIVE_LATENCY)}_bucket[1h])))"
                 for part, legend in ((0.5, "half"), (0.95, "most"))
-            ),
+            },
         ),
-        Panel(
-            key="latency_map",
-            kind="heat",
-            width=12,
-            height=8,
-            unit="s",
-            steps=PLAIN,
-            queries=(
-                Query(
-                    expr=f"sum by (le) (increase({name(m.ARCHIVE_LATENCY)}_bucket[$__rate_interval]))", legend="{{le}}"
-                ),
-            ),
+        heat(
+            "latency_map",
+            (12, 8),
+            "s",
+            PLAIN,
+            {"{{le}}": f"sum by (le) (increase({name(m.ARCHIVE_LATENCY)}_bucket[$__rate_interval]))"},
         ),
     ),
 )
@@ -297,100 +259,72 @@ COMPLETENESS: Final = Board(
     back="7d",
     units=True,
     panels=(
-        Panel(
-            key="covered",
-            kind="stat",
-            width=8,
-            height=6,
-            unit="percentunit",
+        stat(
+            "covered",
+            (6, 7),
+            "percentunit",
+            ((None, "red"), (0.99, "orange"), (0.999, "green")),
+            f"sum(increase({name(m.COVERED_SECONDS)}[$__range])) / "
+            f"clamp_min(sum(increase({name(m.COVERED_SECONDS)}[$__range])) + sum(increase({name(m.GAP_SECONDS)}[$__range])), 1)",
             decimals=2,
-            steps=((None, "red"), (0.99, "orange"), (0.999, "green")),
-            queries=(
-                Query(
-                    expr=f"sum(increase({name(m.COVERED_SECONDS)}[$__range])) / "
-                    f"clamp_min(sum(increase({name(m.COVERED_SECONDS)}[$__range])) + sum(increase({name(m.GAP_SECONDS)}[$__range])), 1)",
-                    now=True,
-                ),
-            ),
         ),
-        Panel(
-            key="unexplained",
-            kind="stat",
-            width=8,
-            height=6,
-            unit="short",
+        stat(
+            "unexplained",
+            (6, 7),
+            "short",
+            WARN_AT_ONE,
+            f'sum({GAPS}{{gap_class="unexplained",unit=~"$unit"}})',
             decimals=0,
-            steps=WARN_AT_ONE,
-            queries=(Query(expr=f'sum({GAPS}{{gap_class="unexplained",unit=~"$unit"}})', now=True),),
             words=_NONE,
         ),
-        Panel(
-            key="clocks",
-            kind="areas",
-            width=8,
-            height=6,
-            unit="short",
+        lines(
+            "on_duty",
+            (12, 7),
+            "short",
+            PLAIN,
+            {"on_duty": f"sum({name(m.CAMERAS_ON_DUTY)}{UNIT})", "silent": f"sum({name(m.CAMERAS_SILENT)}{UNIT})"},
             decimals=0,
-            steps=WARN_AT_ONE,
-            queries=(
-                Query(
-                    expr=_per(m.FINDINGS, "finding", "1h", '{finding=~"clock_step|clock_drift"}'), legend="{{finding}}"
-                ),
-            ),
         ),
-        Panel(
-            key="standing",
-            kind="areas",
-            width=12,
-            height=8,
-            unit="short",
+        areas(
+            "silent_minutes",
+            (12, 7),
+            "m",
+            WARN_AT_ONE,
+            {"{{unit}}": f"sum by (unit) ({name(m.SILENT_SECONDS)}{UNIT}) / 60"},
             decimals=0,
-            steps=PLAIN,
-            queries=(Query(expr=f"sum by (gap_class) ({GAPS}{UNIT})", legend="{{gap_class}}"),),
         ),
-        Panel(
-            key="unexplained_by_unit",
-            kind="levels",
-            width=12,
-            height=8,
-            unit="short",
+        areas(
+            "clocks",
+            (12, 7),
+            "short",
+            WARN_AT_ONE,
+            {"{{finding}}": _per(m.FINDINGS, "finding", "1h", '{finding=~"clock_step|clock_drift"}')},
             decimals=0,
-            steps=WARN_AT_ONE,
-            queries=(
-                Query(
-                    expr=f'sum by (unit) ({GAPS}{{gap_class="unexplained",unit=~"$unit"}})', legend="{{unit}}", now=True
-                ),
-            ),
         ),
-        Panel(
-            key="gap_minutes",
-            kind="areas",
-            width=12,
-            height=8,
-            unit="m",
-            steps=PLAIN,
-            queries=(Query(expr=f"{_per(m.GAP_SECONDS, 'state', '1h')} / 60", legend="{{state}}"),),
-        ),
-        Panel(
-            key="findings",
-            kind="levels",
-            width=12,
-            height=8,
-            unit="short",
+        areas("standing", (12, 8), "short", PLAIN, {"{{gap_class}}": f"sum by (gap_class) ({GAPS}{UNIT})"}, decimals=0),
+        levels(
+            "unexplained_by_unit",
+            (12, 8),
+            "short",
+            WARN_AT_ONE,
+            {"{{unit}}": f'sum by (unit) ({GAPS}{{gap_class="unexplained",unit=~"$unit"}})'},
             decimals=0,
-            steps=PLAIN,
-            queries=(
-                Query(expr=f"topk(10, round({_per(m.FINDINGS, 'finding', '1h')}) > 0)", legend="{{finding}}", now=True),
-            ),
         ),
-        Panel(
-            key="recorded_hours",
-            kind="areas",
-            width=24,
-            height=7,
-            unit="h",
-            steps=PLAIN,
-            queries=(Query(expr=f"{_per(m.COVERED_SECONDS, 'source_kind', '1d')} / 3600", legend="{{source_kind}}"),),
+        areas("gap_minutes", (12, 8), "m", PLAIN, {"{{state}}": f"{_per(m.GAP_SECONDS, 'state', '1h')} / 60"}),
+        levels(
+            "findings",
+            (12, 8),
+            "short",
+            PLAIN,
+            {"{{finding}}": f"topk(10, round({_per(m.FINDINGS, 'finding', '1h')}) > 0)"},
+            decimals=0,
+        ),
+        areas(
+            "recorded_hours",
+            (24, 7),
+            "h",
+            PLAIN,
+            {"{{source_kind}}": f"{_per(m.COVERED_SECONDS, 'source_kind', '1d')} / 3600"},
         ),
     ),
 )
@@ -399,156 +333,86 @@ PIPELINE: Final = Board(
     key="pipeline",
     back="3h",
     panels=(
-        Panel(
-            key="workers",
-            kind="stat",
-            width=6,
-            height=5,
-            unit="short",
+        stat("workers", (6, 5), "short", ((None, "red"), (2, "green")), 'sum(up{job="unbroken-worker"})', decimals=0),
+        stat(
+            "broker",
+            (6, 5),
+            "s",
+            ((None, "green"), (60, "orange"), (120, "red")),
+            f"time() - max({name(m.BROKER_LAST)})",
             decimals=0,
-            steps=((None, "red"), (2, "green")),
-            queries=(Query(expr='sum(up{job="unbroken-worker"})', now=True),),
         ),
-        Panel(
-            key="broker",
-            kind="stat",
-            width=6,
-            height=5,
-            unit="s",
+        stat(
+            "quarantined",
+            (6, 5),
+            "short",
+            WARN_AT_ONE,
+            f"sum(max by (stage) ({name(m.QUARANTINE_WAITING)}))",
             decimals=0,
-            steps=((None, "green"), (60, "orange"), (120, "red")),
-            queries=(Query(expr=f"time() - max({name(m.BROKER_LAST)})", now=True),),
-        ),
-        Panel(
-            key="quarantined",
-            kind="stat",
-            width=6,
-            height=5,
-            unit="short",
-            decimals=0,
-            steps=WARN_AT_ONE,
-            queries=(Query(expr=f"sum(max by (stage) ({name(m.QUARANTINE_WAITING)}))", now=True),),
             words=_NONE,
         ),
-        Panel(
-            key="quarantine_age",
-            kind="stat",
-            width=6,
-            height=5,
-            unit="h",
+        stat(
+            "quarantine_age",
+            (6, 5),
+            "h",
+            ((None, "green"), (4, "orange"), (20, "red")),
+            f"clamp_min((time() - min({name(m.QUARANTINE_OLDEST)})) / 3600, 0)",
             decimals=1,
-            steps=((None, "green"), (4, "orange"), (20, "red")),
-            queries=(Query(expr=f"clamp_min((time() - min({name(m.QUARANTINE_OLDEST)})) / 3600, 0)", now=True),),
         ),
-        Panel(
-            key="lag",
-            kind="lines",
-            width=12,
-            height=8,
-            unit="short",
+        lines("lag", (12, 8), "short", ((None, "green"), (1000, "orange")), {"{{stage}}": LAG}, decimals=0),
+        lines(
+            "done",
+            (12, 8),
+            "short",
+            PLAIN,
+            {"{{stage}}": f'sum by (stage) (rate({name(m.EVENTS)}{{result!="replayed"}}[$__rate_interval]))'},
+        ),
+        lines(
+            "stage_time",
+            (12, 8),
+            "s",
+            ((None, "green"), (60, "orange"), (600, "red")),
+            {
+                "{{stage}}": f"histogram_quantile(0.95, sum by (le, stage) (increase({name(m.STAGE_DURATION)}_bucket[1h])))"
+            },
+        ),
+        lines(
+            "retrying", (12, 8), "short", WARN_AT_ONE, {"{{stage}}": f"sum by (stage) ({name(m.RETRYING)})"}, decimals=0
+        ),
+        areas("retries", (8, 7), "short", PLAIN, {"{{stage}}": _per(m.RETRIES, "stage", "1h")}, decimals=0),
+        lines(
+            "partitions", (8, 7), "short", PLAIN, {"{{stage}}": f"sum by (stage) ({name(m.PARTITIONS)})"}, decimals=0
+        ),
+        areas(
+            "rebalances",
+            (8, 7),
+            "short",
+            ((None, "green"), (12, "orange")),
+            {"{{instance}}": _per(m.REBALANCES, "instance", "1h")},
             decimals=0,
-            steps=((None, "green"), (1000, "orange")),
-            queries=(Query(expr=LAG, legend="{{stage}}"),),
         ),
-        Panel(
-            key="done",
-            kind="lines",
-            width=12,
-            height=8,
-            unit="short",
-            steps=PLAIN,
-            queries=(
-                Query(
-                    expr=f'sum by (stage) (rate({name(m.EVENTS)}{{result!="replayed"}}[$__rate_interval]))',
-                    legend="{{stage}}",
-                ),
-            ),
+        lines(
+            "loop",
+            (8, 7),
+            "s",
+            ((None, "green"), (2, "orange"), (10, "red")),
+            {"{{instance}}": f"max by (instance) ({name(m.LOOP_LAG)})"},
         ),
-        Panel(
-            key="stage_time",
-            kind="lines",
-            width=12,
-            height=8,
-            unit="s",
-            steps=((None, "green"), (60, "orange"), (600, "red")),
-            queries=(
-                Query(
-                    expr=f"histogram_quantile(0.95, sum by (le, stage) (increase({name(m.STAGE_DURATION)}_bucket[1h])))",
-                    legend="{{stage}}",
-                ),
-            ),
-        ),
-        Panel(
-            key="retrying",
-            kind="lines",
-            width=12,
-            height=8,
-            unit="short",
+        lines(
+            "pool",
+            (8, 7),
+            "short",
+            PLAIN,
+            {"files": f"sum({name(m.POOL_JOBS)})", "places": f"sum({name(m.POOL_PROCESSES)})"},
             decimals=0,
-            steps=WARN_AT_ONE,
-            queries=(Query(expr=f"sum by (stage) ({name(m.RETRYING)})", legend="{{stage}}"),),
         ),
-        Panel(
-            key="retries",
-            kind="areas",
-            width=8,
-            height=7,
-            unit="short",
+        areas(
+            "pool_deaths",
+            (8, 7),
+            "short",
+            ((None, "green"), (5, "orange")),
+            {"{{instance}}": _per(m.POOL_DEATHS, "instance", "1h")},
             decimals=0,
-            steps=PLAIN,
-            queries=(Query(expr=_per(m.RETRIES, "stage", "1h"), legend="{{stage}}"),),
-        ),
-        Panel(
-            key="partitions",
-            kind="lines",
-            width=8,
-            height=7,
-            unit="short",
-            decimals=0,
-            steps=PLAIN,
-            queries=(Query(expr=f"sum by (stage) ({name(m.PARTITIONS)})", legend="{{stage}}"),),
-        ),
-        Panel(
-            key="rebalances",
-            kind="areas",
-            width=8,
-            height=7,
-            unit="short",
-            decimals=0,
-            steps=((None, "green"), (12, "orange")),
-            queries=(Query(expr=_per(m.REBALANCES, "instance", "1h"), legend="{{instance}}"),),
-        ),
-        Panel(
-            key="loop",
-            kind="lines",
-            width=8,
-            height=7,
-            unit="s",
-            steps=((None, "green"), (2, "orange"), (10, "red")),
-            queries=(Query(expr=f"max by (instance) ({name(m.LOOP_LAG)})", legend="{{instance}}"),),
-        ),
-        Panel(
-            key="pool",
-            kind="lines",
-            width=8,
-            height=7,
-            unit="short",
-            decimals=0,
-            steps=PLAIN,
-            queries=(
-                Query(expr=f"sum({name(m.POOL_JOBS)})", legend="files"),
-                Query(expr=f"sum({name(m.POOL_PROCESSES)})", legend="places"),
-            ),
-        ),
-        Panel(
-            key="pool_deaths",
-            kind="areas",
-            width=8,
-            height=7,
-            unit="short",
-            decimals=0,
-            steps=((None, "green"), (5, "orange")),
-            queries=(Query(expr=_per(m.POOL_DEATHS, "instance", "1h"), legend="{{instance}}"),),
         ),
     ),
 )
@@ -558,108 +422,63 @@ STORE: Final = Board(
     back="7d",
     refresh="1m",
     panels=(
-        Panel(
-            key="locks",
-            kind="stat",
-            width=6,
-            height=6,
-            unit="short",
+        stat(
+            "locks",
+            (6, 6),
+            "short",
+            ((None, "red"), (1, "green")),
+            f"min({name(m.WORM_SUCCESS)} and {name(m.WORM_LAST)} > 0) or vector(0)",
             decimals=0,
-            steps=((None, "red"), (1, "green")),
-            queries=(Query(expr=f"min({name(m.WORM_SUCCESS)} and {name(m.WORM_LAST)} > 0) or vector(0)", now=True),),
             words=_LOCKS,
         ),
-        Panel(
-            key="last_probe",
-            kind="stat",
-            width=6,
-            height=6,
-            unit="h",
+        stat(
+            "last_probe",
+            (6, 6),
+            "h",
+            ((None, "green"), (7, "orange"), (12, "red")),
+            f"(time() - min({name(m.WORM_LAST)} > 0)) / 3600",
             decimals=1,
-            steps=((None, "green"), (7, "orange"), (12, "red")),
-            queries=(Query(expr=f"(time() - min({name(m.WORM_LAST)} > 0)) / 3600", now=True),),
         ),
-        Panel(
-            key="room",
-            kind="stat",
-            width=6,
-            height=6,
-            unit="bytes",
-            steps=((None, "text"), (0, "red"), (1, "green")),
-            queries=(Query(expr=f"{FREE} or vector(-1)", now=True),),
+        stat("room", (6, 6), "bytes", ((None, "text"), (0, "red"), (1, "green")), f"{FREE} or vector(-1)", words=_ROOM),
+        stat(
+            "room_ahead",
+            (6, 6),
+            "bytes",
+            ((None, "text"), (0, "red"), (1, "green")),
+            f"clamp_min(predict_linear({FREE}[6h], 48 * 3600), 0) or vector(-1)",
             words=_ROOM,
         ),
-        Panel(
-            key="room_ahead",
-            kind="stat",
-            width=6,
-            height=6,
-            unit="bytes",
-            steps=((None, "text"), (0, "red"), (1, "green")),
-            queries=(Query(expr=f"clamp_min(predict_linear({FREE}[6h], 48 * 3600), 0) or vector(-1)", now=True),),
-            words=_ROOM,
+        areas(
+            "archived", (12, 8), "short", PLAIN, {"{{source_kind}}": _per(m.ARCHIVED, "source_kind", "1h")}, decimals=0
         ),
-        Panel(
-            key="archived",
-            kind="areas",
-            width=12,
-            height=8,
-            unit="short",
+        lines(
+            "archive_waiting",
+            (12, 8),
+            "short",
+            WARN_AT_ONE,
+            {"{{stage}}": f'sum by (stage) ({name(m.RETRYING)}{{stage="archive"}})'},
             decimals=0,
-            steps=PLAIN,
-            queries=(Query(expr=_per(m.ARCHIVED, "source_kind", "1h"), legend="{{source_kind}}"),),
         ),
-        Panel(
-            key="shortfalls",
-            kind="lines",
-            width=18,
-            height=7,
-            unit="short",
+        lines(
+            "shortfalls",
+            (18, 7),
+            "short",
+            WARN_AT_ONE,
+            {"{{shortfall}}": f"max by (shortfall) ({name(m.RETENTION_SHORTFALL)})"},
             decimals=0,
-            steps=WARN_AT_ONE,
-            queries=(Query(expr=f"max by (shortfall) ({name(m.RETENTION_SHORTFALL)})", legend="{{shortfall}}"),),
         ),
-        Panel(
-            key="last_sweep",
-            kind="stat",
-            width=6,
-            height=7,
-            unit="h",
+        stat(
+            "last_sweep",
+            (6, 7),
+            "h",
+            ((None, "green"), (48, "orange"), (72, "red")),
+            f"(time() - max({name(m.RETENTION_LAST)} > 0)) / 3600",
             decimals=1,
-            steps=((None, "green"), (48, "orange"), (72, "red")),
-            queries=(Query(expr=f"(time() - max({name(m.RETENTION_LAST)} > 0)) / 3600", now=True),),
         ),
-        Panel(
-            key="archive_waiting",
-            kind="lines",
-            width=12,
-            height=8,
-            unit="short",
-            decimals=0,
-            steps=WARN_AT_ONE,
-            queries=(Query(expr=f'sum by (stage) ({name(m.RETRYING)}{{stage="archive"}})', legend="{{stage}}"),),
-        ),
-        Panel(
-            key="behind",
-            kind="areas",
-            width=12,
-            height=7,
-            unit="short",
-            decimals=0,
-            steps=GOOD_AT_ZERO,
-            queries=(Query(expr=_per(m.STATE_BEHIND, "stage", "1d"), legend="{{stage}}"),),
-        ),
-        Panel(
-            key="versions",
-            kind="areas",
-            width=12,
-            height=7,
-            unit="short",
-            decimals=0,
-            steps=PLAIN,
-            queries=(Query(expr=f"sum by (version) ({name(m.BUILD)})", legend="{{version}}"),),
-        ),
+        areas("behind", (12, 7), "short", GOOD_AT_ZERO, {"{{stage}}": _per(m.STATE_BEHIND, "stage", "1d")}, decimals=0),
+        areas("versions", (12, 7), "short", PLAIN, {"{{version}}": f"sum by (version) ({name(m.BUILD)})"}, decimals=0),
     ),
 )
+
 
 BOARDS: Final[Mapping[str, Board]] = {board.key: board for board in (WALL, DEADLINES, COMPLETENESS, PIPELINE, STORE)}

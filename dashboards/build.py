@@ -139,6 +139,7 @@ def _panel(panel: Panel, language: Language) -> dict[str, Any]:
     defaults: dict[str, Any] = {
         "unit": panel.unit,
         "min": 0,
+        "noValue": STATES["no_data"].into(language),
         "color": {"mode": "palette-classic" if panel.kind in ("lines", "areas") else "thresholds"},
         "thresholds": {"mode": "absolute", "steps": [{"value": at, "color": colour} for at, colour in panel.steps]},
         "mappings": _mappings(panel, language),

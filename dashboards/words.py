@@ -100,6 +100,27 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
             "因设备已领用、已登记或处于摄像时段而应当存在、但尚未收到任何文件的记录数（第九条）。",
         ),
     ),
+    "silent": (
+        Text("Cameras silent", "无数据摄像机"),
+        Text(
+            "Cameras that have to record now by their schedule and have sent nothing for longer than it allows (article 8).",
+            "按时段应录制、却超过允许时间没有数据的摄像机数（第八条）。",
+        ),
+    ),
+    "silent_minutes": (
+        Text("Silence that grows", "正在延续的无数据时间"),
+        Text(
+            "Minutes for which the cameras that are silent now have been so, time on duty alone, by unit (article 8).",
+            "当前无数据的摄像机在应录制时段内已持续的分钟数，按单位（第八条）。",
+        ),
+    ),
+    "on_duty": (
+        Text("Cameras on duty", "应录制的摄像机"),
+        Text(
+            "Cameras that have to record now by their schedule, planned pauses left out, and how many of them are silent (article 8).",
+            "当前按时段应录制的摄像机数（不含计划内暂停），及其中无数据的数量（第八条）。",
+        ),
+    ),
     "locks": (
         Text("Locks of the store", "存储锁定"),
         Text(
@@ -463,6 +484,8 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
 """What a legend shows instead of a label's value; values that are not here are shown as they are."""
 
 LEGENDS: Final[Mapping[str, Text]] = {
+    "on_duty": Text("on duty", "应录制"),
+    "silent": Text("silent", "无数据"),
     "places": Text("places", "可用进程"),
     "files": Text("files", "文件"),
     "half": Text("half", "一半"),
@@ -479,6 +502,7 @@ STATES: Final[Mapping[str, Text]] = {
     "broken": Text("✕ NOT TRUSTED", "✕ 不可信"),
     "none_open": Text("none open", "无待归档"),
     "not_known": Text("not known", "未知"),
+    "no_data": Text("? nobody reports", "？无人上报"),
     "none": Text("✓ 0", "✓ 0"),
 }
 """Values that are shown as words: meaning never hangs on colour alone."""
