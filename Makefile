@@ -62,8 +62,9 @@ lock: install  ## renew the lock file after editing pyproject.toml
 test-brokers: install  ## the runner's real-broker tests on other Kafka versions
 	$(PY) -m tests.brokers $(BROKERS)
 
-faults: up  ## every fault between us and the store, a dozen cases a cell (a few are part of `make test`)
-	$(LOCAL) UNBROKEN_FAULT_SEEDS=12 $(PY) -m pytest -rP tests/faults
+faults: up  ## every fault between us and the store, a dozen cases a cell; everything killed at random (a few are in `make test`)
+	$(LOCAL) UNBROKEN_FAULT_SEEDS=$${UNBROKEN_FAULT_SEEDS:-12} UNBROKEN_KILL_SEEDS=$${UNBROKEN_KILL_SEEDS:-5} \
+	  UNBROKEN_KILLS=$${UNBROKEN_KILLS:-10} $(PY) -m pytest -rP tests/faults tests/e2e/test_kills.py
 
 fresh:  ## both README commands in a new clone with empty caches
 	bash tests/fresh.sh

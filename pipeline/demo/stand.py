@@ -81,7 +81,7 @@ class Stand:
         said = f"unbroken {' '.join(arguments[:2])}"
         try:
             done = subprocess.run(
-                command, env=self._environment(), capture_output=True, text=True, timeout=timeout_s, check=False
+                command, env=self.environment(), capture_output=True, text=True, timeout=timeout_s, check=False
             )
         except subprocess.TimeoutExpired as exc:
             raise StandFailed(f"{said}: no end after {timeout_s:.0f} s") from exc
@@ -100,7 +100,7 @@ class Stand:
         with self.log(which).open("ab") as log:
             self.workers[which] = subprocess.Popen(
                 [sys.executable, "-m", "pipeline.cli", "worker", which],
-                env=self._environment() | variables,
+                env=self.environment() | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -162,15 +162,11 @@ class Stand:
 
     def bring_in(self, shot: Shot, paths: tuple[Path, ...], date: str) -> dict[str, Any]:
         """``unbroken import`` of *paths* with the shot's names, and its case data if it has a case; the result table."""
-        names = ["--source", shot.source_id, "--unit", shot.unit, "--kind", shot.kind]
-        if shot.recording is not None:
-            names += ["--recording", shot.recording]
-        if shot.case:
-            names += [*CASE, date]
-        result: dict[str, Any] = json.loads(self.call("import", *map(str, paths), *names, "--json"))
+        result: dict[str, Any] = json.loads(self.call(*import_words(shot, paths, date)))
         return result
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """What a process of this stand is started with."""
         return dict(os.environ) | self.variables
 
     def _answers(self, which: str) -> bool:
@@ -179,6 +175,16 @@ class Stand:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+
+def import_words(shot: Shot, paths: tuple[Path, ...], date: str) -> list[str]:
+    """The command line that brings *paths* of *shot* in."""
+    words = ["import", *map(str, paths), "--source", shot.source_id, "--unit", shot.unit, "--kind", shot.kind]
+    if shot.recording is not None:
+        words += ["--recording", shot.recording]
+    if shot.case:
+        words += [*CASE, date]
+    return [*words, "--json"]
 
 
 def _demo_policy(shipped: str) -> str:

@@ -17,7 +17,7 @@ from pipeline.domain.findings import FindingKind
 from pipeline.domain.identity import RecordingId, SourceId, SourceKind
 from pipeline.domain.time import WallMs, from_rfc3339, to_rfc3339
 
-DeadlineState = Literal["tracked", "met"]
+DeadlineState = Literal["tracked", "met", "missed", "late"]
 
 DEADLINE_MS: Final = 24 * 3600 * 1000
 """Article 9."""

@@ -1,8 +1,7 @@
 """One judge for every test of the runner: what was announced against what the links prove.
 
-A topic may hold a record twice (delivery is at least once), but never two different records that claim one place. So a
-link is *doubled* only when one announcement stands in two places of a chain, and *conflicting* when one place holds two
-contents.
+Whether each announcement stands in exactly one place is asked as of the product itself (:mod:`tests.oracle.placing`); that
+the toy's links extend each other, in the order of announcement, is asked here.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -20,6 +19,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from tests.agents.toy import GENESIS, Names, kind_of
+from tests.oracle.placing import Placed, place
 
 Announced = Mapping[str, Mapping[str, int]]
 """Per key how many segments and notes were announced: ``{"k1": {"segment": 100, "note": 10}}``."""
@@ -55,43 +55,47 @@ class Verdict:
 
 def judge(links: Iterable[bytes], announced: Announced) -> Verdict:
     """Compare the link topic, in any order of partitions, with what was announced."""
-    verdict = Verdict()
-    places: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
-    for value in links:
-        link = msgspec.json.decode(value)
-        known = places[link["key"]].setdefault(link["i"], link)
-        if known is not link:
-            verdict.repeats += 1
-            if known != link:
-                verdict.conflicting.append(f"{link['key']} link {link['i']}")
-    for key, chain in places.items():
-        _prove(key, chain, announced.get(key, {}), verdict)
-    for key, counts in announced.items():
-        for kind, count in counts.items():
-            found = {link[kind] for link in places[key].values() if kind in link}
-            verdict.missing[key] += len(set(range(1, count + 1)) - found)
-    verdict.missing = +verdict.missing
+    found = [msgspec.json.decode(value) for value in links]
+    wanted: dict[Hashable, range] = {
+        (key, kind): range(1, count + 1) for key, kinds in announced.items() for kind, count in kinds.items()
+    }
+    placing = place(map(_placed, found), wanted)
+    verdict = Verdict(
+        missing=Counter(key for (key, _kind), _number in cast(Any, placing.missing)),
+        doubled=[str(name) for name in placing.doubled],
+        conflicting=[str(name) for name in placing.conflicting],
+        invented=[str(name) for name in placing.invented],
+        repeats=placing.repeats,
+    )
+    chains: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
+    for link in found:
+        chains[link["key"]].setdefault(link["i"], link)
+    for key, chain in chains.items():
+        _prove(key, chain, verdict)
     return verdict
 
 
-def _prove(key: str, chain: Mapping[int, dict[str, Any]], counts: Mapping[str, int], verdict: Verdict) -> None:
-    """Each link extends the one before it, and holds an announcement no other link holds, in the order announced."""
+def _placed(link: dict[str, Any]) -> Placed:
+    kind = kind_of(link)
+    return Placed((link["key"], link["i"]), msgspec.json.encode(link), (link["key"], kind), link[kind])
+
+
+def _prove(key: str, chain: Mapping[int, dict[str, Any]], verdict: Verdict) -> None:
+    """Each link extends the one before it, and holds a later announcement than all before it."""
     head, seen = GENESIS, {"segment": 0, "note": 0}
-    for place in range(1, max(chain) + 1):
-        link = chain.get(place)
+    for number in range(1, max(chain) + 1):
+        link = chain.get(number)
         if link is None:
-            verdict.broken.append(f"{key} has no link {place}")
+            verdict.broken.append(f"{key} has no link {number}")
             return
         verdict.links += 1
         entry = {name: link[name] for name in link if name != "digest"}
         if link["prev"] != head or hashlib.sha256(msgspec.json.encode(entry)).hexdigest() != link["digest"]:
-            verdict.broken.append(f"{key} link {place} does not extend link {place - 1}")
+            verdict.broken.append(f"{key} link {number} does not extend link {number - 1}")
         head = link["digest"]
         kind = kind_of(link)
-        if link[kind] > counts.get(kind, 0):
-            verdict.invented.append(f"{key} {kind} {link[kind]}")
         if link[kind] <= seen[kind]:
-            verdict.doubled.append(f"{key} {kind} {link[kind]}")
+            verdict.broken.append(f"{key} {kind} {link[kind]} comes after {seen[kind]}")
         seen[kind] = link[kind]
 
 

@@ -18,7 +18,8 @@ from pipeline.demo.stand import Stand
 from pipeline.settings import Settings
 from pipeline.wire import topics
 from tests.e2e.conftest import Film
-from tests.e2e.test_main_job import DATE, _settled, _truths
+from tests.e2e.test_main_job import DATE, _truths
+from tests.oracle.look import settled
 
 pytestmark = pytest.mark.stack
 
@@ -118,7 +119,7 @@ def test_lost_and_older_state_topics_are_rebuilt_as_they_were(working: Stand, fi
     for shot in shots:
         if shot.late:
             working.bring_in(shot, shot.late, DATE)
-    wrong, _reports = _settled(working, _truths(shots))
+    verdict = settled(working, _truths(shots))
 
-    assert wrong == {}
+    assert (verdict.wrong, verdict.extra) == ([], 0)
     assert _disagreements(working) == []

@@ -33,6 +33,8 @@ from pipeline.settings import Settings
 from tests.adapters.objects_contract import ref, sha, soon
 from tests.adapters.s3 import own_settings, short_policy
 from tests.faults.proxy import KINDS, LATE_S, OPERATIONS, Fault, Kind, Operation, Proxy
+from tests.oracle.judge import wrong_version
+from tests.oracle.look import held_versions
 
 SEEDS = int(os.environ.get("UNBROKEN_FAULT_SEEDS", "2"))
 ATTEMPTS = 6
@@ -133,15 +135,12 @@ def _wrong(site: Site, key: str, data: bytes, until: WallMs, acknowledged: Objec
     """What the store itself, asked directly, holds against the acknowledgement."""
     if back != data:
         yield f"read back {len(back)} other bytes"
-    for version in site.direct.versions(site.originals, key):
-        found = site.direct.stat(site.originals, key, version)
-        if _read(site.direct, found) != data:
-            yield f"version {version} holds other bytes"
-        if found.lock_mode != "COMPLIANCE":
-            yield f"version {version} is not locked"
-    found = site.direct.stat(site.originals, key, acknowledged.version_id)
-    if found.retain_until is None or found.retain_until < until:
-        yield f"locked until {found.retain_until}, expected {until}"
+    held = list(held_versions(site.direct, site.originals, lambda name: name == key, key))
+    for version in held:
+        promised = until if version.version_id == acknowledged.version_id else WallMs(1)
+        yield from wrong_version(version, sha(data), promised)
+    if acknowledged.version_id not in {version.version_id for version in held}:
+        yield f"the acknowledged version {acknowledged.version_id} is not there"
 
 
 @pytest.mark.stack
