@@ -109,7 +109,7 @@ def show(
     keeper = _keeper()
     found = [
         one
-        for about in keeper.registered()
+        for about in keeper.registered("held")
         for one in _holds(keeper.register(*about))
         if released or one["released"] is None
     ]

@@ -20,7 +20,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, cast
 
 from pipeline.domain.annotation import Annotation, Metadata
 from pipeline.domain.archive import LockMode
@@ -33,7 +33,10 @@ KEEPING_FORMAT: Final = "unbroken.keeping.v1"
 CLASS_FIELD: Final = "retention_class"
 """The field of a recording's metadata that names its class (保管期限)."""
 MAX_REASON: Final = 2000
-_KEY: Final = re.compile(r"keeping/([A-Za-z0-9][\w.-]{0,95})/([A-Za-z0-9][\w.-]{0,95})/([0-9a-f]{64})\.json", re.ASCII)
+_KEY: Final = re.compile(
+    r"keeping/([A-Za-z0-9][\w.-]{0,95})/([A-Za-z0-9][\w.-]{0,95})/(classified|held|released)-([0-9a-f]{64})\.json",
+    re.ASCII,
+)
 
 EntryKind = Literal["classified", "held", "released"]
 
@@ -87,6 +90,15 @@ Register = Mapping[Sha256, Entry]
 """A recording's entries by their digest."""
 
 
+class EntryPlace(NamedTuple):
+    """What the key of an entry says of it. The kind is in the key so that holds are listed without reading every class."""
+
+    source_id: SourceId
+    recording_id: RecordingId
+    kind: EntryKind
+    digest: Sha256
+
+
 class Demand(NamedTuple):
     """How a recording must lie in the store: locked until ``until`` at least, and under legal hold if ``hold``."""
 
@@ -116,13 +128,15 @@ def register_folder(source: str, recording: str) -> str:
 
 def entry_key(entry: Entry) -> str:
     """Key of an entry in the bucket of records."""
-    return f"{register_folder(entry.source_id, entry.recording_id)}{entry_digest(entry)}.json"
+    return f"{register_folder(entry.source_id, entry.recording_id)}{entry.kind}-{entry_digest(entry)}.json"
 
 
-def entry_at(key: str) -> tuple[SourceId, RecordingId, Sha256] | None:
-    """Whose entry lies at *key*, and its digest; ``None`` for a place that is no entry's."""
+def entry_at(key: str) -> EntryPlace | None:
+    """What entry lies at *key*; ``None`` for a place that is no entry's."""
     match = _KEY.fullmatch(key)
-    return None if match is None else (SourceId(match[1]), RecordingId(match[2]), Sha256(match[3]))
+    if match is None:
+        return None
+    return EntryPlace(SourceId(match[1]), RecordingId(match[2]), cast(EntryKind, match[3]), Sha256(match[4]))
 
 
 # -- what was said -------------------------------------------------------------------------------------------------------

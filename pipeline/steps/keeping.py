@@ -23,6 +23,7 @@ from pipeline.domain.identity import RecordingId, Sha256, SourceId
 from pipeline.domain.keeping import (
     Demand,
     Entry,
+    EntryKind,
     Register,
     classified,
     demanded,
@@ -69,17 +70,18 @@ class Keeper:
         for listed in self.store.list(self.records, register_folder(source, recording)):
             place = entry_at(listed.key)
             if place is not None:
-                found[place[2]] = read_entry(listed.key, self.store.read(self.records, listed.key))
+                found[place.digest] = read_entry(listed.key, self.store.read(self.records, listed.key))
         return found
 
-    def registered(self) -> Iterator[tuple[SourceId, RecordingId]]:
-        """Every recording with a register, in order of the names."""
+    def registered(self, *kinds: EntryKind) -> Iterator[tuple[SourceId, RecordingId]]:
+        """Every recording with an entry of one of *kinds* (none given: of any), in order of the names."""
         last = None
         for listed in self.store.list(self.records, "keeping/"):
             place = entry_at(listed.key)
-            if place is not None and place[:2] != last:
-                last = place[:2]
-                yield last
+            about = None if place is None or (kinds and place.kind not in kinds) else place[:2]
+            if about is not None and about != last:
+                last = about
+                yield about
 
     def add(self, entry: Entry) -> None:
         """Put *entry* into its register, under lock; one that is there already stays as it is."""
@@ -130,8 +132,10 @@ class Keeper:
         """Bucket and key of those of *originals* that other recordings under hold use."""
         mine = {(ref.bucket, ref.key) for ref in originals}
         found: set[tuple[str, str]] = set()
-        for other in self.registered():
-            if other != (source, recording) and is_held(self.register(*other), self.policy):
+        others = [one for one in self.registered("classified", "held") if one != (source, recording)]
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="keeping") as pool:
+            held = pool.map(lambda other: is_held(self.register(*other), self.policy), others)
+            for other in (other for other, is_so in zip(others, held, strict=True) if is_so):
                 listed = (item.object for one in self.receipts(*other).values() for item in one.originals)
                 found |= mine & {(ref.bucket, ref.key) for ref in listed}
         return found

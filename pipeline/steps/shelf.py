@@ -75,7 +75,7 @@ def shelf_of(store: ReadableStore, bucket: str, source: str | None = None, recor
             elif name := published_id(listed.key):
                 shelf.keys[listed.key] = name
             elif entry := entry_at(listed.key):
-                shelf.entries[listed.key] = entry[2]
+                shelf.entries[listed.key] = entry.digest
             elif not (is_report_key(listed.key) or is_view_key(listed.key)):
                 shelf.extra.append(listed.key)
         elif recording in (None, match[2]):

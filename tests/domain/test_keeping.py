@@ -152,10 +152,12 @@ def test_an_entry_stands_at_a_place_made_of_its_own_digest() -> None:
 
     assert canonical(document) == entry_document(entry)
     assert document["format"] == "unbroken.keeping.v1"
-    assert entry_at(entry_key(entry)) == (SOURCE, RECORDING, entry_digest(entry))
+    assert entry_at(entry_key(entry)) == (SOURCE, RECORDING, "held", entry_digest(entry))
 
 
-@pytest.mark.parametrize("key", [f"keeping/a/b/{'0' * 63}.json", f"keeping/a/{'0' * 64}.json", "recordings/a/b/r1/x"])
+@pytest.mark.parametrize(
+    "key", [f"keeping/a/b/held-{'0' * 63}.json", f"keeping/a/held-{'0' * 64}.json", "recordings/a/b/r1/x"]
+)
 def test_another_place_is_no_entry_s(key: str) -> None:
     assert entry_at(key) is None
 

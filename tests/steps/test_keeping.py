@@ -256,6 +256,7 @@ def test_what_is_demanded_is_what_the_register_says() -> None:
     assert changed == len(about(archive, FIRST)) + 1
     assert keeper(archive).settle(SOURCE, FIRST) == (demand, 0)
     assert list(keeper(archive).registered()) == [(SOURCE, FIRST)]
+    assert list(keeper(archive).registered("held")) == []
 
 
 def release(archive: Archive, held: Entry) -> tuple[bool, int]:
