@@ -118,7 +118,7 @@ def _read(path: Path, file: BinaryIO, head: bytes, size_bytes: int, apart: _Apar
     frame = None if media_riff.is_known(head) else media_ts.framing(head)
     if frame is not None:
         return media_ts.read(path, frame)
-    reading = media_av.read(path)
+    reading = media_av.read(path, first_page=media_sound.first_page(head))
     lost = media_riff.truncation(file, head, size_bytes) or media_sound.truncation(file, head, size_bytes, reading)
     return _truncated(reading, lost)
 

@@ -18,7 +18,9 @@ from array import array
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
+from statistics import median_low
 from typing import BinaryIO, Final
 
 import av
@@ -29,6 +31,7 @@ from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
 
 from pipeline.adapters import media_photo, media_stamps
+from pipeline.adapters.media_sound import FirstPage
 from pipeline.domain.errors import MediaUnreadable
 from pipeline.domain.probe import StreamKind
 from pipeline.domain.reading import FileReading, StreamReading, Truncation
@@ -66,8 +69,8 @@ class _Column:
     bytes_to_ticks: Fraction | None = None
 
 
-def read(source: Path | BinaryIO, reader: str = "pyav") -> FileReading:
-    """All streams of one file. Raises ``MediaUnreadable`` with libavformat's reason, ``MemoryError``."""
+def read(source: Path | BinaryIO, reader: str = "pyav", first_page: FirstPage | None = None) -> FileReading:
+    """All streams of one file. *first_page*: what its sound's first page says of itself, when it says more than the library. Raises ``MediaUnreadable`` with libavformat's reason, ``MemoryError``."""
     try:
         container = av.open(
             f"file:{source}" if isinstance(source, Path) else source,
@@ -83,6 +86,9 @@ def read(source: Path | BinaryIO, reader: str = "pyav") -> FileReading:
         columns: dict[int, _Column] = {stream.index: _column(stream) for stream in container.streams}
         stopped = _demux(container, columns)
         name = _container(container.format.name)
+        if first_page is not None:
+            for column in columns.values():
+                _place_first_page(column, first_page)
         return FileReading(
             container=name,
             reader=reader,
@@ -139,6 +145,17 @@ def _demux(container: av.container.InputContainer, columns: dict[int, _Column]) 
     except (av.FFmpegError, ValueError, EOFError, OSError) as exc:
         return f"the reader stopped: {reason(exc)}"
     return None
+
+
+def _place_first_page(column: _Column, page: FirstPage) -> None:
+    """Move the packets of a stream's first page to where the page itself says that they end."""
+    times = column.times
+    if not 0 < page.packets < len(times):
+        return
+    usual = median_low(later - time for time, later in pairwise(times))
+    by = page.ends_ticks - (times[page.packets - 1] + usual)
+    for place in range(page.packets):
+        times[place] += by
 
 
 def _column(stream: av.stream.Stream) -> _Column:

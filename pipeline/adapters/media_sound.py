@@ -7,7 +7,7 @@ last one says that it is the last (RFC 3533 6). AAC and AMR promise nothing, and
 
 from __future__ import annotations
 
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from pipeline.domain.reading import FileReading, Truncation
 
@@ -23,6 +23,27 @@ def truncation(file: BinaryIO, head: bytes, size_bytes: int, reading: FileReadin
     if head[:4] == b"fLaC":
         return _flac(head, reading)
     return _mp3(file, head, size_bytes) if reading.container == "mp3" else None
+
+
+class FirstPage(NamedTuple):
+    """The first page of an Ogg stream with sound in it: how many packets end on it, and when the last of them does."""
+
+    packets: int
+    ends_ticks: int
+
+
+def first_page(head: bytes) -> FirstPage | None:
+    """Of FLAC in Ogg (RFC 9639 10.1), whose first page libavformat counts from zero, wherever it begins; ``None`` for other files."""
+    if head[:4] != b"OggS" or head[27 + head[26] :][:5] != b"\x7fFLAC":
+        return None
+    at = 0
+    while len(head) >= at + 27 and head[at : at + 4] == b"OggS":
+        sizes = head[at + 27 : at + 27 + head[at + 26]]
+        granule = int.from_bytes(head[at + 6 : at + 14], "little", signed=True)
+        if granule > 0:
+            return FirstPage(sum(size < 255 for size in sizes), granule)
+        at += 27 + len(sizes) + sum(sizes)
+    return None
 
 
 def _ogg(file: BinaryIO, size_bytes: int) -> Truncation | None:

@@ -73,3 +73,26 @@ def test_transport_packets_in_a_file_that_begins_as_riff_are_no_transport_stream
     data = (films / "film.avi").read_bytes()[:1000] + (films / "film.ts").read_bytes()
 
     assert facts(tmp_path, data).container != "mpegts"
+
+
+@pytest.mark.parametrize("begins_s", [0, 0.3, 5, 100_000])
+def test_flac_in_ogg_that_begins_later_has_no_hole_behind_its_first_page(tmp_path: Path, begins_s: float) -> None:
+    clips.ffmpeg(
+        *clips.TONE, "-t", "10", "-c:a", "flac", "-output_ts_offset", str(begins_s), str(tmp_path / "late.ogg")
+    )
+
+    found = facts(tmp_path, (tmp_path / "late.ogg").read_bytes())
+
+    (stream,) = found.streams
+    assert kinds(found) == []
+    assert stream.first_ticks == begins_s * 48_000
+
+
+def test_a_page_lost_behind_the_first_one_still_shows(tmp_path: Path) -> None:
+    clips.ffmpeg(*clips.TONE, "-t", "10", "-c:a", "flac", "-output_ts_offset", "5", str(tmp_path / "late.ogg"))
+    data = (tmp_path / "late.ogg").read_bytes()
+    starts = [at for at in range(len(data)) if data[at : at + 4] == b"OggS"]
+
+    found = facts(tmp_path, data[: starts[3]] + data[starts[4] :])
+
+    assert "gap" in kinds(found)
