@@ -301,7 +301,10 @@ def _across(group: list[_Timed], reading: FileReading, tolerance: Tolerance) -> 
     unit = lcm(*(timed.unit for timed in group))
     zero, end = min(t.start(unit) for t in group), max(t.end(unit) for t in group)
     ruler = _Ruler(unit, zero)
-    missing = [[(zero, t.start(unit)), *t.holes(unit), (t.end(unit), end)] for t in group]
+    shared = {t.stream.index: _shared(t, group, end, reading, tolerance) for t in group}
+    missing = [
+        [(zero, t.start(unit)), *(shared[t.stream.index] or [*t.holes(unit), (t.end(unit), end)])] for t in group
+    ]
     common: Spans = missing[0]
     for spans in missing[1:]:
         common = list(both(common, spans))
@@ -309,7 +312,26 @@ def _across(group: list[_Timed], reading: FileReading, tolerance: Tolerance) -> 
     for a, b in gaps:
         yield _hole("gap", "interruption", ruler, a, b, None, "every stream")
     for timed in group:
-        yield from _of_a_stream(timed, ruler, gaps, end, reading, tolerance)
+        until = timed.end(unit) if shared[timed.stream.index] else end
+        yield from _of_a_stream(timed, ruler, gaps, until, reading, tolerance)
+
+
+def _shared(timed: _Timed, group: list[_Timed], end: int, reading: FileReading, tolerance: Tolerance) -> Spans:
+    """Holes that a stream of counted samples has in common with those beside it: all they lack, if it ends as much earlier."""
+    if not _only_counts(timed.stream, reading):
+        return []
+    unit = lcm(*(one.unit for one in group))
+    beside = [one.holes(unit) for one in group if not _only_counts(one.stream, reading)]
+    holes: Spans = beside[0] if beside else []
+    for spans in beside[1:]:
+        holes = list(both(holes, spans))
+    lacks = end - timed.end(unit) - sum(b - a for a, b in holes)
+    return holes if 1000 * abs(lacks) <= tolerance.in_file_ms * unit else []
+
+
+def _only_counts(stream: StreamReading, reading: FileReading) -> bool:
+    """Uncompressed sound in QuickTime files has no times of its own: a hole in it moves all that follows (QTFF, sound media)."""
+    return "mp4" in reading.container and stream.codec.startswith("pcm_")
 
 
 def _of_a_stream(
@@ -388,8 +410,8 @@ def _dropped(timed: _Timed, ruler: _Ruler, drops: list[Drop], level: Level, expe
 
 def _uneven(timed: _Timed, ruler: _Ruler, end: int, reading: FileReading, tolerance: Tolerance) -> Iterator[Finding]:
     """A stream that starts later or ends earlier than the others. Without stored times that is lost media, place unknown; so
-    is an early end of uncompressed sound in QuickTime files, whose samples are only counted (QTFF, sound media)."""
-    counted, pcm = reading.counted, "mp4" in reading.container and timed.stream.codec.startswith("pcm_")
+    is an early end of sound whose samples are only counted."""
+    counted, pcm = reading.counted, _only_counts(timed.stream, reading)
     median_ms = ruler.ms(timed.on(ruler.unit, timed.walk.median))
     limit = max(tolerance.in_file_ms if counted else _UNEVEN_MS, tolerance.in_file_intervals * median_ms)
     first, last = timed.start(ruler.unit), timed.end(ruler.unit)

@@ -162,6 +162,18 @@ def test_a_hole_in_uncompressed_sound_is_found(tmp_path: Path) -> None:
     assert the(facts(holed), "gap").size_ms == pytest.approx(3000, abs=150)
 
 
+def test_a_hole_in_picture_and_counted_sound_is_an_interruption_in_quicktime_too(tmp_path: Path) -> None:
+    picture = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-c:a", "pcm_s16le", "-ar", "8000"]
+    whole = clips.film(tmp_path / "film.mkv", *picture, seconds=10)
+    holed = clips.without(whole, tmp_path / "holed.mkv", 4, 6)
+    film = clips.remux(holed, tmp_path / "holed.mov")
+
+    found = facts(film)
+
+    assert [(finding.kind, finding.level) for finding in serious(found)] == [("gap", "interruption")]
+    assert the(found, "gap").size_ms == pytest.approx(2000, abs=40)
+
+
 def test_sound_alone_is_without_loss(films: Path) -> None:
     assert facts(films / "sound.m4a").findings == ()
 

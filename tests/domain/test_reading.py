@@ -219,6 +219,28 @@ def test_counted_sound_that_ends_a_second_early_has_lost_a_second(codec: str, co
     assert kinds(facts) == [("uneven_ends", level)]
 
 
+def counted_sound(lacks_frames: int, codec: str = "pcm_alaw") -> FileReading:
+    """A picture with a hole of two seconds, and sound of counted samples that is some frames shorter."""
+    picture = [*frames(100), *frames(100, start=150 * FRAME)]
+    return FileReading(
+        container="mp4", reader="pyav", streams=(stream(picture), sound(frames(250 - lacks_frames), codec=codec))
+    )
+
+
+@pytest.mark.parametrize(("lacks", "same"), [(42, False), (44, True), (50, True), (56, True), (58, False)])
+def test_counted_sound_as_much_shorter_as_the_picture_has_holes_lacks_the_same_time(lacks: int, same: bool) -> None:
+    found = kinds(judge(counted_sound(lacks), TOLERANCE))
+
+    apart = [("partial_gap", "degradation"), ("uneven_ends", "degradation")]
+    assert found == ([("gap", "interruption")] if same else apart)
+
+
+def test_sound_with_times_of_its_own_ends_where_they_say() -> None:
+    found = kinds(judge(counted_sound(50, "aac"), TOLERANCE))
+
+    assert found == [("partial_gap", "degradation"), ("uneven_ends", "note")]
+
+
 def test_a_stream_that_ends_early_is_uneven_and_no_gap() -> None:
     late = judged(stream(frames(500)), sound(frames(400, SOUND)))
     slightly = judged(stream(frames(500)), sound(frames(925, SOUND)))
