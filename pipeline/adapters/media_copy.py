@@ -89,12 +89,31 @@ def copy(path: str, target: str) -> Copied:
     if not boxes.fragments:
         raise MediaUnreadable("it cannot be copied: nothing was left of it")
     return Copied(
-        streams=tuple(CopiedStream(kind=s.kind, codec=s.codec, payload=s.payload.digest()) for s in wanted),
+        streams=_told(wanted),
         left_out=left_out,
         init_bytes=boxes.fragments[0],
         pieces=tuple(_pieces(found[0], [*boxes.fragments, boxes.size_bytes])),
         made_by=VERSION,
     )
+
+
+def payloads(path: str) -> tuple[CopiedStream, ...]:
+    """The streams of the file at *path* that a copy of it has, with their payload digests. Raises ``MediaUnreadable``, ``MemoryError``."""
+    try:
+        with _open(path) as container:
+            streams = _chosen(container)
+            seen = {stream.index: _seen(stream) for stream in streams}
+            for packet in _packets(container, streams):
+                seen[packet.stream_index].note(packet)
+    except MemoryError:
+        raise
+    except (av.FFmpegError, IndexError, ValueError, EOFError, OSError, AttributeError) as exc:
+        raise MediaUnreadable(f"its payload cannot be read: {reason(exc)}") from exc
+    return _told([item for item in seen.values() if item.times])
+
+
+def _told(seen: list[_Seen]) -> tuple[CopiedStream, ...]:
+    return tuple(CopiedStream(kind=s.kind, codec=s.codec, payload=s.payload.digest()) for s in seen)
 
 
 def _open(path: str) -> av.container.InputContainer:

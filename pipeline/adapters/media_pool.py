@@ -35,7 +35,7 @@ from typing import Final, NamedTuple
 
 from pipeline.adapters import media, media_copy
 from pipeline.adapters.digest import Digested, digest, if_unchanged, open_to_read
-from pipeline.domain.derivative import Copied
+from pipeline.domain.derivative import Copied, CopiedStream
 from pipeline.domain.errors import MediaUnreadable, ProbeDied
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
@@ -72,8 +72,10 @@ class _Request(NamedTuple):
 
 
 class _Copying(NamedTuple):
+    """``target``: where to; ``None``: only what a copy would have is wanted."""
+
     path: str
-    target: str
+    target: str | None
 
 
 class _Job(NamedTuple):
@@ -139,6 +141,14 @@ class MediaPool:
         if isinstance(answer, MediaUnreadable):
             raise answer
         assert isinstance(answer, Copied)
+        return answer
+
+    async def payloads(self, path: Path) -> tuple[CopiedStream, ...]:
+        """What a copy of the file at *path* has, with its payload digests; raises ``MediaUnreadable``, ``ProbeDied``."""
+        answer = await self._answer_to(_Copying(str(path), None), _nobody)
+        if isinstance(answer, MediaUnreadable):
+            raise answer
+        assert isinstance(answer, tuple)
         return answer
 
     async def _answer_to(self, request: _Request | _Copying, told: Callable[[int], None]) -> object:
@@ -372,8 +382,10 @@ def _serve(pipe: Connection, job: Job, timeout_s: float, memory_bytes: int) -> N
             return
 
 
-def _copy(request: _Copying) -> Copied | MediaUnreadable:
+def _copy(request: _Copying) -> Copied | tuple[CopiedStream, ...] | MediaUnreadable:
     try:
+        if request.target is None:
+            return media_copy.payloads(request.path)
         return media_copy.copy(request.path, request.target)
     except MediaUnreadable as exc:
         return exc

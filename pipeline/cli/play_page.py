@@ -194,7 +194,7 @@ def _bar(placed: Sequence[Span], total_s: float) -> Markup:
         patternUnits="userSpaceOnUse",
     )
     scale = _BAR / max(total_s, 0.001)
-    kinds = sorted(placed, key=lambda span: isinstance(span.item, Gap))
+    kinds = sorted(placed, key=lambda span: isinstance(span.item, Gap) or bool(span.why))
     rects = [
         tag(
             "rect",
@@ -202,7 +202,7 @@ def _bar(placed: Sequence[Span], total_s: float) -> Markup:
             y=4,
             width=max(_LEAST, round(span.seconds * scale, 2)),
             height=32,
-            class_="gap" if isinstance(span.item, Gap) else "file",
+            class_="gap" if isinstance(span.item, Gap) else "unshown" if span.why else "file",
         )
         for span in kinds
     ]
@@ -286,18 +286,26 @@ def _told(paged: Paged, played: Sequence[Part], placed: Sequence[Span], total_s:
                 "at": span.at_s,
                 "until": span.at_s + span.seconds,
                 "within": span.within,
-                "words": (words.still_said if span.within else words.gap_said).format(
-                    start=_clock(span.item.start),
-                    end=_clock(span.item.end)[11:],
-                    seconds=f"{span.item.size_ms / 1000:.3f}",
-                    state=_state(paged, span.item, words),
-                ),
+                "words": _said(paged, span, words),
             }
             for span in placed
-            if isinstance(span.item, Gap)
+            if isinstance(span.item, Gap) or span.why
         ],
         "words": {"unsupported": words.unsupported, "failed": words.failed},
     }
+
+
+def _said(paged: Paged, span: Span, words: Words) -> str:
+    """What is said when there is nothing to see."""
+    item = span.item
+    if isinstance(item, Placed):
+        return f"{printable(paged.archived.names[item.original.sha256])}: {words.ways['none'].format(why=span.why)}"
+    return (words.still_said if span.within else words.gap_said).format(
+        start=_clock(item.start),
+        end=_clock(item.end)[11:],
+        seconds=f"{item.size_ms / 1000:.3f}",
+        state=_state(paged, item, words),
+    )
 
 
 def _data(text: str) -> Markup:

@@ -3,8 +3,10 @@ is asked."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +23,7 @@ from pipeline.domain.selection import Part, Selection, part
 from pipeline.domain.time import WallMs
 from pipeline.domain.verify import Item
 from pipeline.settings import Settings
+from pipeline.steps.derive import Proof
 from pipeline.steps.verify import Verification
 
 _S3 = "s3"
@@ -57,7 +60,10 @@ def verify(
         typer.Option(parser=_part, metavar="N/T", help="Only part N of T; the parts together are everything."),
     ] = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Also make every document anew from its chain and compare the bytes.")
+        bool,
+        typer.Option(
+            "--deep", help="Also make every document anew from its chain, and prove kept copies of originals."
+        ),
     ] = False,
     mb_per_s: Annotated[float | None, typer.Option(min=0.001, help="Read no faster (10^6 bytes).")] = None,
     resume: Annotated[
@@ -78,6 +84,7 @@ def verify(
     named, selection = narrowed(where, Selection(source=source, recording=recording, part=subset))
     selection = replace(selection, since=None if since is None else WallMs(since))
     reader = verification(named, settings, key or [])
+    proving = _proof(reader, settings) if deep else nullcontext()
     reader = replace(reader, rebuilt_by=f"unbroken {version('unbroken')}" if deep else None)
     finished = None if resume is None else ResumeFile(resume, _run(where, selection, reader))
     if finished:
@@ -85,8 +92,8 @@ def verify(
     items: list[Item] = []
     through = False
     try:
-        with watched() as watch:
-            for item in _paced(reader, watch, mb_per_s, finished).items(selection):
+        with watched() as watch, proving as proof:
+            for item in _paced(replace(reader, proof=proof), watch, mb_per_s, finished).items(selection):
                 items.append(item)
                 if not as_json:
                     watch.show(item)
@@ -160,6 +167,22 @@ def verification(where: str, settings: Settings, key_files: Sequence[Path]) -> V
     return Verification(store=copy, records=records, originals=_beside(records), locks=False, keys=keys, signed=signed)
 
 
-def _beside(records: str) -> str:
-    """The bucket of originals that goes with a bucket of *records*."""
-    return records.removesuffix("records") + "originals"
+def _beside(records: str, bucket: str = "originals") -> str:
+    """The *bucket* that goes with a bucket of *records*."""
+    return records.removesuffix("records") + bucket
+
+
+@contextmanager
+def _proof(reader: Verification, settings: Settings) -> Iterator[Proof]:
+    """What proves kept copies: media files are read in a process of their own."""
+    from pipeline.adapters.media_pool import MediaPool
+
+    pool = MediaPool(1, settings.probe_timeout_s, settings.probe_memory_bytes)
+    try:
+        yield Proof(
+            store=reader.store,
+            derived=_beside(reader.records, "derived"),
+            payloads=lambda path: asyncio.run(pool.payloads(path)),
+        )
+    finally:
+        pool.close()

@@ -1,8 +1,8 @@
 """Playlist: a recording's playable view, an HLS VOD playlist over the originals where they lie.
 
 The playlist only points (RFC 8216): to the originals, or for a viewing (:mod:`pipeline.domain.viewing`) to derivatives of
-those that cannot be played themselves. Rule 1: time is kept. A file's length is its measured span of presentation times, and every
-gap between files is filled with EXT-X-GAP pieces of its own length. Rule 2: a player is told (EXT-X-DISCONTINUITY)
+those that cannot be played themselves. Rule 1: time is kept. A file's length is its measured span of presentation times; every
+gap between files, and every file that is not played, is filled with EXT-X-GAP pieces of its own length. Rule 2: a player is told (EXT-X-DISCONTINUITY)
 wherever the media clock or the format does not simply go on. Rule 3: what a player is not given is a comment that says so,
 never left out in silence. Rule 4: decimals come from integers. Rule 5: a fragmented file is its own init section
 (EXT-X-MAP) and the rest of it; as no tag takes an init section back, a file without one cannot follow one that has it.
@@ -98,7 +98,7 @@ def laid_out(originals: Sequence[Placed], gaps: Sequence[Gap], source: Source = 
             continue
         loaded = source(item)
         if isinstance(loaded, str):
-            slots.append(Slot(item, loaded, 0))
+            slots.append(Slot(item, loaded, _micros(item.facts)))
             continue
         breaks = before is not None and _breaks(before, (item, loaded))
         slots.append(Slot(item, loaded, sum(piece.micros for piece in _pieces(item, loaded)), breaks))
@@ -131,6 +131,7 @@ def written(slots: Sequence[Slot], gaps: Sequence[Gap]) -> str:
             loaded = "its format cannot follow a file with an init section"
         if isinstance(loaded, str):
             body.append(f"# not played ({loaded}): {_uri(item.original)}")
+            body += _blank(item.start, _micros(item.facts), target_s)
             torn = True
             continue
         body += ["#EXT-X-DISCONTINUITY"] if begun and (torn or breaks) else []
@@ -183,14 +184,21 @@ def _pieces(item: Placed, loaded: Loaded) -> tuple[Piece, ...]:
 
 
 def _gap(gap: Gap, target_s: int) -> list[str]:
-    lines = [f"# no recording: {to_rfc3339(gap.start)} to {to_rfc3339(gap.end)}, {gap.state}"]
-    start, step_ms = gap.start, target_s * 1000
-    while start < gap.end:
-        length_ms = min(step_ms, gap.end - start)
-        date = f"#EXT-X-PROGRAM-DATE-TIME:{to_rfc3339(start)}"
-        lines += ["#EXT-X-GAP", date, f"#EXTINF:{_decimal(length_ms * 1000)},", _NOTHING]
-        start = WallMs(start + length_ms)
-    return lines
+    remark = f"# no recording: {to_rfc3339(gap.start)} to {to_rfc3339(gap.end)}, {gap.state}"
+    return [remark, *_blank(gap.start, (gap.end - gap.start) * 1000, target_s)]
+
+
+def _blank(start: WallMs | None, micros: int, target_s: int) -> Iterator[str]:
+    """Time in which nothing plays, in pieces."""
+    at = 0
+    while at < micros:
+        length = min(target_s * 1_000_000, micros - at)
+        yield "#EXT-X-GAP"
+        if start is not None:
+            yield f"#EXT-X-PROGRAM-DATE-TIME:{to_rfc3339(WallMs(start + at // 1000))}"
+        yield f"#EXTINF:{_decimal(length)},"
+        yield _NOTHING
+        at += length
 
 
 def _breaks(earlier: tuple[Placed, Loaded], later: tuple[Placed, Loaded]) -> bool:

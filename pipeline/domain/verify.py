@@ -53,6 +53,7 @@ Check = Literal[
     "history",
     "announcements",
     "rebuilt",
+    "derivatives",
     "extra",
     "coverage",
 ]
@@ -425,6 +426,13 @@ def check_contents(
                     faults += _same(f"{place(ref)} {name}", value, computed)
     size_bytes = sum(item.ref.size_bytes for item in seen)
     return _item(about, check, faults, f"{len(seen)} objects, {size_bytes} bytes read")
+
+
+def check_derivatives(about: str, proven: Sequence[Sequence[Fault] | None]) -> list[Item]:
+    """What of the copies of originals differs, each found anew; ``None`` stands for an original that has no copy."""
+    kept = [faults for faults in proven if faults is not None]
+    passed = f"{len(kept)} copies have the payload of their originals"
+    return _item(about, "derivatives", [fault for faults in kept for fault in faults], passed) if kept else []
 
 
 def check_locks(about: str, seen: Sequence[Seen], until: Mapping[str, WallMs]) -> list[Item]:

@@ -91,12 +91,14 @@ class Part(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A stretch of the page's time, in seconds: a file, a gap, or a gap ``within`` a file, where the picture stands still."""
+    """A stretch of the page's time, in seconds: a file, a gap, or a gap ``within`` a file, where the picture stands still.
+    ``why``: what keeps a file from being played."""
 
     at_s: float
     seconds: float
     item: Placed | Gap
     within: bool = False
+    why: str = ""
 
 
 def ways(placed: Sequence[Placed]) -> dict[Sha256, Shown]:
@@ -129,6 +131,9 @@ def parts(slots: Sequence[Slot], gaps: Sequence[Gap]) -> tuple[list[Part], list[
                 current = [slot]
                 found.append(Part(at_s, current))
             waiting = []
+        elif seconds:
+            placed.append(Span(at_s, seconds, item, why=loaded))
+            waiting.append(slot)
         at_s += seconds
     return found, placed, at_s
 

@@ -11,17 +11,28 @@ import asyncio
 import hashlib
 import json
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from pipeline.domain.derivative import FORMAT, Copied, Derivative, derivative_document, derived_key, document_key
-from pipeline.domain.errors import Malformed, ObjectDiffers, ObjectMissing
+from pipeline.domain.derivative import (
+    FORMAT,
+    Copied,
+    CopiedStream,
+    Derivative,
+    derivative_document,
+    derived_key,
+    document_key,
+)
+from pipeline.domain.errors import Malformed, MediaError, ObjectDiffers, ObjectMissing
 from pipeline.domain.identity import Sha256
 from pipeline.domain.landing import ObjectRef
+from pipeline.domain.verify import Fault
 from pipeline.ports import MediaCopier, ObjectStore
 from pipeline.steps.digests import Digests
 from pipeline.steps.probe import fetch
+from pipeline.steps.shelf import ReadableStore
 from pipeline.wire import codec
 
 _BLOCK_BYTES: Final = 1 << 20
@@ -88,6 +99,47 @@ class DeriveStep:
                 f"({self.derived}/{found.derived.key}, {place})"
             )
         return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """Whether kept derivatives are what their documents say, computed anew from both files. *payloads* reads a file's."""
+
+    store: ReadableStore
+    derived: str
+    payloads: Callable[[Path], tuple[CopiedStream, ...]]
+
+    def __call__(self, original: ObjectRef) -> Sequence[Fault] | None:
+        """What differs, or ``None`` when there is no derivative of *original*."""
+        place = f"{self.derived}/{document_key(original.sha256)}"
+        try:
+            kept = read_document(self.store.read(self.derived, document_key(original.sha256)))
+        except ObjectMissing:
+            return None
+        except Malformed as exc:
+            return [Fault(place=place, expected="a derivative's document", found=str(exc))]
+        if kept.original.sha256 != original.sha256:
+            return [Fault(place=place, expected=original.sha256, found=kept.original.sha256)]
+        return [fault for ref in (original, kept.derived) for fault in self._differs(ref, kept.copied.streams)]
+
+    def _differs(self, ref: ObjectRef, stated: tuple[CopiedStream, ...]) -> Sequence[Fault]:
+        """The payload of one of the two files against what the document states."""
+        place = f"{ref.bucket}/{ref.key}"
+        with tempfile.NamedTemporaryFile(prefix="derive-") as file:
+            try:
+                fetch(self.store, ref, cast(BinaryIO, file), Digests(tree=False, sm3=False))
+                found = self.payloads(Path(file.name))
+            except (ObjectDiffers, ObjectMissing, MediaError) as exc:
+                return [Fault(place=place, expected=f"a file with sha256 {ref.sha256}", found=str(exc))]
+        return [] if found == stated else [Fault(place=place, expected=_payload(stated), found=_payload(found))]
+
+
+def _payload(streams: tuple[CopiedStream, ...]) -> str:
+    return "; ".join(
+        f"{item.codec}: {item.payload.units} units of sha256 {item.payload.sha256}, "
+        f"parameter sets {item.payload.parameter_sets_sha256}"
+        for item in streams
+    )
 
 
 def read_document(data: bytes) -> Derivative:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, Protocol, cast
 
 from pipeline.domain.errors import ObjectDiffers, ProbeDied
 from pipeline.domain.landing import ObjectRef, SegmentLanded
@@ -21,6 +22,12 @@ from pipeline.ports import MediaProbe, ObjectStore
 from pipeline.steps.digests import Digested, Digests
 
 _PIECE_BYTES: Final = 1 << 20
+
+
+class Openable(Protocol):
+    """What of a store fetching needs."""
+
+    def open(self, ref: ObjectRef) -> AbstractContextManager[BinaryIO]: ...
 
 
 class ProbeStep:
@@ -55,7 +62,7 @@ class ProbeStep:
             return unreadable(f"the process that read it {exc}", reader="lost")
 
 
-def fetch(store: ObjectStore, ref: ObjectRef, file: BinaryIO, digests: Digests) -> Digested:
+def fetch(store: Openable, ref: ObjectRef, file: BinaryIO, digests: Digests) -> Digested:
     """Copy the object into *file* and return what *digests* amount to, of which SHA-256 is the recorded one. Raises
     ``ObjectDiffers``."""
     with store.open(ref) as stream:

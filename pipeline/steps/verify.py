@@ -66,7 +66,8 @@ class Verification:
     outside the archive: without any, the archive's own are taken, and what they sign is NOT COVERED;
     *signed*: whether a raw key signed a message with a signature. *on_read* is called with every number of bytes that
     was read, from any thread, and may take its time; *on_recording* with number, count and name of each recording.
-    *rebuilt_by*: the software in whose words documents are made anew from the chain; ``None``: they are not."""
+    *rebuilt_by*: the software in whose words documents are made anew from the chain; ``None``: they are not.
+    *proof*: what differs in the kept copy of an original, ``None`` where there is none."""
 
     store: ReadableStore
     records: str
@@ -75,6 +76,7 @@ class Verification:
     keys: Mapping[str, bytes]
     signed: Callable[[bytes, bytes, bytes], bool]
     rebuilt_by: str | None = None
+    proof: Callable[[ObjectRef], Sequence[Fault] | None] | None = None
     finished: Finished | None = None
     on_read: Callable[[int], None] = lambda _size_bytes: None
     on_recording: Callable[[int, int, str], None] = lambda _number, _of, _name: None
@@ -232,6 +234,8 @@ class Verification:
         documents = [self._seen(item, revision.contents.get(_name(item))) for item in receipt.records]
         yield from verify.check_contents(about, "documents", documents)
         yield from verify.check_contents(about, "originals", originals, further)
+        if self.proof is not None:
+            yield from verify.check_derivatives(about, [self.proof(item.object) for item in receipt.originals])
         itself = self._seen(_receipt_lock(revision, receipt), None)
         until = {verify.place(item.object): item.retain_until for item in (*receipt.originals, *receipt.records)}
         until[verify.place(itself.ref)] = min(until.values(), default=receipt.archived_at)

@@ -242,9 +242,11 @@ def test_the_viewing_is_on_record_under_lock_and_the_archive_still_verifies(site
     assert [error.message for error in validator("view.v1").iter_errors(record)] == []
     assert (record["purpose"], record["by"], record["recording_id"]) == ("review of the visit", "officer 7", "hall")
     assert stat.lock_mode == "COMPLIANCE"
-    verified = site.run("verify", "--json")
-    extra = [item for item in json.loads(verified.stdout)["items"] if item["check"] == "extra" and item["place"]]
-    assert extra == []
+    site.play("body")
+    verified = json.loads(site.run("verify", "--deep", "--json").stdout)["items"]
+    assert [item for item in verified if item["check"] == "extra" and item["place"]] == []
+    derivatives = [(item["result"], item["found"]) for item in verified if item["check"] == "derivatives"]
+    assert derivatives == [("pass", "2 copies have the payload of their originals")]
 
 
 def test_a_dry_run_says_what_would_be_shown_and_leaves_nothing(site: Site) -> None:

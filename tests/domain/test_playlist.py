@@ -99,11 +99,12 @@ def test_the_length_of_a_file_is_its_measured_span() -> None:
     assert "#EXT-X-TARGETDURATION:10\n" in text
 
 
-def test_what_cannot_be_played_in_place_is_a_remark_with_its_reason() -> None:
+def test_what_cannot_be_played_in_place_is_a_remark_with_its_reason_and_keeps_its_time() -> None:
     lines = body(playlist([placed(0), placed(1, facts(video(0), container="mp4")), placed(2)], []))
 
     remark = f"# not played (container mp4: needs a derived file): ../../../../../originals/{placed(1).original.key}"
-    assert lines[3:5] == [remark, "#EXT-X-DISCONTINUITY"]
+    blank = ["#EXT-X-GAP", "#EXT-X-PROGRAM-DATE-TIME:2026-11-24T08:00:10.000Z", "#EXTINF:10.000000,", "gap.ts"]
+    assert lines[3:9] == [remark, *blank, "#EXT-X-DISCONTINUITY"]
 
 
 def fragmented(number: int) -> Placed:
@@ -127,7 +128,8 @@ def test_a_transport_stream_cannot_follow_a_fragmented_file_as_no_tag_takes_an_i
     lines = body(playlist([placed(0), fragmented(1), placed(2)], []))
 
     assert lines.count("#EXT-X-DISCONTINUITY") == 1
-    assert lines[-1].startswith("# not played (its format cannot follow a file with an init section): ")
+    assert lines[-5].startswith("# not played (its format cannot follow a file with an init section): ")
+    assert lines[-1] == "gap.ts"
 
 
 def test_a_derivative_is_loaded_in_its_place_piece_by_piece_and_has_a_clock_of_its_own() -> None:

@@ -121,3 +121,12 @@ def test_a_gap_at_an_end_or_between_parts_is_in_no_part() -> None:
     assert [(part.at_s, len(part.slots)) for part in found] == [(5, 1), (35, 1)]
     assert [span.at_s for span in spans] == [0, 5, 15, 35, 45]
     assert seconds == 50
+
+
+def test_a_file_that_is_not_played_keeps_its_time_and_says_why() -> None:
+    items = [placed(0), placed(1, facts(replace(video(PTS0), codec="mjpeg"), container="avi")), placed(2)]
+
+    found, spans, seconds = parts(laid_out(items, []), [])
+
+    assert spans[1] == Span(10, 10, items[1], why="no browser plays mjpeg, and an original is not encoded anew")
+    assert ([len(part.slots) for part in found], seconds) == ([3], 30)

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.objects_memory import MemoryObjects
-from pipeline.domain.derivative import Copied, document_key
+from pipeline.domain.derivative import Copied, CopiedStream, Derivative, derivative_document, document_key
 from pipeline.domain.errors import MediaUnreadable, ObjectDiffers
 from pipeline.domain.identity import Sha256
 from pipeline.domain.landing import ObjectRef
-from pipeline.steps.derive import DeriveStep
+from pipeline.steps.derive import DeriveStep, Proof
 from tests.domain.test_derivative import MADE
 
 ORIGINAL = b"original"
+CHANGED: list[tuple[str, Callable[[bytes], bytes]]] = [
+    ("derived", lambda data: data + b"."),
+    ("document", lambda data: data.replace(b"derivative.v1", b"derivative.v9")),
+    ("document", lambda data: data.replace(sha(ORIGINAL).encode(), sha(b"another").encode())),
+    ("document", lambda _data: b"no document"),
+]
+
+
+def payloads(path: Path) -> tuple[CopiedStream, ...]:
+    """What the copier says it copied; of other bytes something else."""
+    if path.read_bytes() in (ORIGINAL, b"copy of " + ORIGINAL):
+        return MADE.copied.streams
+    raise MediaUnreadable("its payload cannot be read: for the test")
 
 
 def sha(data: bytes) -> Sha256:
@@ -102,15 +115,7 @@ async def test_why_there_is_none_is_told_and_nothing_is_kept(stage: Stage) -> No
     assert list(stage.store.list("derived", "")) == []
 
 
-@pytest.mark.parametrize(
-    ("which", "change"),
-    [
-        ("derived", lambda data: data + b"."),
-        ("document", lambda data: data.replace(b"derivative.v1", b"derivative.v9")),
-        ("document", lambda data: data.replace(sha(ORIGINAL).encode(), sha(b"another").encode())),
-        ("document", lambda _data: b"no document"),
-    ],
-)
+@pytest.mark.parametrize(("which", "change"), CHANGED)
 async def test_what_was_changed_since_is_not_shown_and_named(
     stage: Stage, which: str, change: Callable[[bytes], bytes]
 ) -> None:
@@ -120,3 +125,39 @@ async def test_what_was_changed_since_is_not_shown_and_named(
 
     with pytest.raises(ObjectDiffers, match=key):
         await stage.step.derive(stage.original)
+
+
+async def test_a_kept_copy_is_proven_from_both_files(stage: Stage) -> None:
+    proof = Proof(store=stage.store, derived="derived", payloads=payloads)
+
+    assert proof(stage.original) is None
+    await stage.step.derive(stage.original)
+    assert proof(stage.original) == []
+
+
+def _as_if_encoded_anew(made: Derivative) -> bytes:
+    stream = made.copied.streams[0]
+    other = replace(stream, payload=replace(stream.payload, sha256=sha(b"other units")))
+    return derivative_document(replace(made, copied=replace(made.copied, streams=(other,))))
+
+
+async def test_a_document_that_states_another_payload_is_a_fault_of_both_files(stage: Stage) -> None:
+    made = await stage.step.derive(stage.original)
+    stage.damage(document_key(stage.original.sha256), _as_if_encoded_anew(made))
+
+    faults = Proof(store=stage.store, derived="derived", payloads=payloads)(stage.original)
+
+    assert [fault.place for fault in faults or ()] == ["originals/film", f"derived/{made.derived.key}"]
+
+
+@pytest.mark.parametrize(("which", "change"), CHANGED)
+async def test_a_copy_or_a_document_that_was_changed_is_a_fault(
+    stage: Stage, which: str, change: Callable[[bytes], bytes]
+) -> None:
+    made = await stage.step.derive(stage.original)
+    key = made.derived.key if which == "derived" else document_key(stage.original.sha256)
+    stage.damage(key, change(stage.store.read("derived", key)))
+
+    faults = Proof(store=stage.store, derived="derived", payloads=payloads)(stage.original)
+
+    assert [fault.place for fault in faults or ()] == [f"derived/{key}"]
