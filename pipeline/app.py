@@ -37,13 +37,16 @@ from pipeline.agents.stage import Output
 from pipeline.agents.stages import Bench
 from pipeline.agents.transport import build_app
 from pipeline.agents.transport import run_worker as run_app
-from pipeline.domain import continuity, outlook
+from pipeline.domain import continuity
 from pipeline.domain.errors import Misconfigured, UnbrokenError
 from pipeline.domain.keys import fingerprint
+from pipeline.domain.outlook import UnitDeadlines
+from pipeline.domain.time import WallMs
 from pipeline.domain.worm import WormReport
 from pipeline.policy import load_policy
 from pipeline.settings import WORKER_PORTS, Settings
 from pipeline.steps.archive import ArchiveStep
+from pipeline.steps.breach import BreachStep, serves
 from pipeline.steps.checkpoint import CheckpointStep
 from pipeline.steps.keeping import Keeper, KeepingStep
 from pipeline.steps.probe import ProbeStep
@@ -151,25 +154,32 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
     keep = CheckpointStep(store=store, trust=trust, clock=clock, policy=policy, records=settings.records)
     bound = stages.ledger_stages(bench, keep.step, stitch.step, archive.step)
     keeper = Keeper(store=store, policy=policy, records=settings.records)
-    for stage in (*bound.values(), stages.keeping_stage(bench, KeepingStep(keeper=keeper, trust=trust, clock=clock))):
+    breach = BreachStep(store=store, trust=trust, clock=clock, policy=policy, records=settings.records)
+    for stage in (
+        *bound.values(),
+        stages.keeping_stage(bench, KeepingStep(keeper=keeper, trust=trust, clock=clock)),
+        stages.breach_stage(bench, breach),
+    ):
         runner.bind(stage)
     swept = Sweep(keeper=keeper, clock=clock, on_object=Pace(settings.retention_sweep_objects_per_s))
     sweeping = partial(watch_retention, swept, settings.retention_sweep_s, lambda heard: _short(heard, metrics, log))
     threading.Thread(target=sweeping, name="retention-sweep", daemon=True).start()
     aside = QuarantineWatch(settings)
-    sweep = stages.sweep(bench, bound, runner.states, clock)
 
-    def look() -> Sequence[Output]:
-        now = clock.now()
-        metrics.deadlines(outlook.summary(runner.states(bound["deadline"]), now, policy), now, runner.ready)
+    def tell(units: Sequence[UnitDeadlines], heard: WallMs | None) -> None:
+        metrics.deadlines(units, heard)
         metrics.standing_gaps(continuity.standing_gaps(runner.states(bound["continuity"]).values()))
-        return sweep()
 
     async def look_aside() -> Sequence[Output]:
         metrics.quarantine(await aside.waiting())
         return ()
 
-    runner.every(settings.sweep_s, "sweep", look)
+    runner.every(settings.sweep_s, "sweep", stages.sweep(bench, bound, runner.states, clock, runner.heard_until, tell))
+    runner.every(
+        settings.sweep_s,
+        "store",
+        stages.store_watch(bench, bound, runner.states, clock, lambda: serves(store, trust, settings.records)),
+    )
     runner.every(policy.checkpoint_s, "checkpoint", stages.checkpoints(bench, bound, runner.states, clock))
     runner.every(settings.sweep_s, "quarantine", look_aside)
 

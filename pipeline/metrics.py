@@ -191,13 +191,13 @@ TRACKER_READY: Final = Metric(
     name="deadline_tracker_ready",
     kind="gauge",
     labels=(),
-    help="1 when every assigned partition's deadlines are loaded.",
+    help="1 when every assigned partition's deadlines are loaded and everything said since was read.",
 )
 LAST_SWEEP: Final = Metric(
     name="deadline_last_sweep_timestamp_seconds",
     kind="gauge",
     labels=(),
-    help="Unix time of the last look at the deadlines.",
+    help="Unix time as of which the deadlines were last judged: everything said until then had been read.",
 )
 WORM_SUCCESS: Final = Metric(
     name="worm_probe_success",

@@ -36,7 +36,7 @@ from pipeline.wire.topics import STATEFUL_STAGES
 PREFIX: Final = "unbroken_"
 UNITS_MAX: Final = 100
 OTHER: Final = "other"
-STAGES: Final = ("probe", *STATEFUL_STAGES, "keeping")
+STAGES: Final = ("probe", *STATEFUL_STAGES, "keeping", "breach")
 RESULTS: Final = ("done", "replayed", "quarantined")
 OUTCOMES: Final = ("met", "missed", "late")
 PROMPT: Final = {True: "yes", False: "no"}
@@ -194,13 +194,13 @@ class Metrics:
 
     # -- what is ahead ---------------------------------------------------------------------------------------------------
 
-    def deadlines(self, units: Iterable[UnitDeadlines], now: WallMs, ready: bool) -> None:
-        """What the timer saw at *now*. While not *ready* (states are still being loaded) the numbers are left alone, so
-        that recovery never shows as "nothing is open"."""
-        self.set(names.TRACKER_READY, int(ready))
-        self.set(names.LAST_SWEEP, now / 1000)
-        if not ready:
+    def deadlines(self, units: Iterable[UnitDeadlines], heard: WallMs | None) -> None:
+        """What the timer saw, and up to when everything had been heard. While that is not known (states or what was said
+        meanwhile are still being read) the numbers are left alone, so that recovery never shows as "nothing is open"."""
+        self.set(names.TRACKER_READY, int(heard is not None))
+        if heard is None:
             return
+        self.set(names.LAST_SWEEP, heard / 1000)
         ahead: dict[tuple[str, SourceKind], list[UnitDeadlines]] = {label: [] for label in self._units}
         for item in units:
             label = self._unit(item.unit, item.source_kind), item.source_kind

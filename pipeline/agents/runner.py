@@ -24,13 +24,15 @@ from faust.types import TP
 from pipeline.agents.broker import Broker, Write
 from pipeline.agents.lane import PAUSE_FIRST_S, PAUSE_MAX_S, Desk, Lane
 from pipeline.agents.stage import E, Headers, Meter, Output, QuarantineEncoder, Received, S, Stage, Unmetered
-from pipeline.domain.errors import UnbrokenError
+from pipeline.agents.watermark import Watermark
+from pipeline.domain.errors import BrokerUnavailable, UnbrokenError
 from pipeline.domain.time import WallMs
 
 __all__ = ["Headers", "Meter", "Output", "Received", "Runner", "Stage"]
 
 # Inside Faust's 60 s for a rebalance and our own 60 s for a shutdown. What is not done by then is let go of and redone.
 SETTLE_S: Final = 25.0
+ENDS_S: Final = 5.0
 
 Sweep = Callable[[], Sequence[Output] | Awaitable[Sequence[Output]]]
 
@@ -62,6 +64,7 @@ class Runner:
         self._taken = self._ready = False
         self._settled = 0
         self._waiting: dict[str, int] = {}
+        self._marks: dict[str, Watermark] = {}
         app.transport.custody = self
         app.on_rebalance_complete.connect(self._on_rebalance_complete, weak=False)
 
@@ -137,6 +140,24 @@ class Runner:
                 tp = TP(topic, lane.partition)
                 slowest[tp] = min(offset, slowest.get(tp, offset))
         return slowest
+
+    async def heard_until(self, stage: Stage[S, E], now: WallMs) -> WallMs | None:
+        """Up to when *stage* has taken in all that was on the broker in the partitions that are here, asked at *now*; see
+        :mod:`pipeline.agents.watermark`. Raises :class:`BrokerUnavailable`."""
+        try:
+            ends = await asyncio.wait_for(self.app.consumer.highwaters(*self._positions_of(stage)), timeout=ENDS_S)
+        except Exception as exc:  # whatever Faust and its client raise while the broker is away or the group rebalances
+            raise BrokerUnavailable(f"the broker does not say where its topics end: {exc!r}") from exc
+        mark = self._marks.setdefault(stage.name, Watermark())
+        return mark.note(now, ends, self._positions_of(stage))
+
+    def _positions_of(self, stage: Stage[S, E]) -> Mapping[TP, int]:
+        return {
+            TP(topic, lane.partition): offset
+            for lane in self._lanes.values()
+            if lane.stage is stage
+            for topic, offset in lane.positions.items()
+        }
 
     def lag(self, ends: Mapping[TP, int]) -> Mapping[str, int]:
         """How many inputs before *ends* each stage has not finished, in the partitions that are here."""

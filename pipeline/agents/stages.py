@@ -1,15 +1,16 @@
 """The stages, bound: topic in, step, topic out. Nothing is decided here.
 
-Three timers of the ledger read state and say what they see: recordings that have been idle too long, deadlines that are
-near or past, links that wait for a checkpoint. What follows from that is the stages' business, like any other input.
+Timers of the ledger read state and say what they see: recordings that have been idle too long, deadlines that are near or
+past, silent cameras, a store that does not serve us, links that wait for a checkpoint. What follows from that is the stages' business, like any other input.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pipeline.agents.stage import Headers, Output, Received, Stage
 from pipeline.domain import chain, checkpoint, continuity, deadline, outlook
@@ -20,10 +21,13 @@ from pipeline.domain.continuity import SourceState
 from pipeline.domain.docket import SourceDeadlines
 from pipeline.domain.identity import SourceId
 from pipeline.domain.landing import SegmentLanded
+from pipeline.domain.outlook import UnitDeadlines
 from pipeline.domain.policy import Policy
 from pipeline.domain.stitch import StitchState
+from pipeline.domain.time import WallMs
 from pipeline.ports import Clock
 from pipeline.settings import Settings
+from pipeline.steps.breach import BreachStep
 from pipeline.steps.keeping import KeepingStep
 from pipeline.steps.probe import ProbeStep
 from pipeline.wire import codec, topics
@@ -32,6 +36,9 @@ from pipeline.wire.events import Event, event_topic
 from pipeline.wire.topics import Topic
 
 S = TypeVar("S")
+
+STORE_PATIENCE_S: Final = 60
+"""A store that answers again so soon was no outage."""
 
 Observer = Callable[[Event], None]
 """Hears every event a stage emits; metrics listen here."""
@@ -111,6 +118,11 @@ def keeping_stage(bench: Bench, keeping: KeepingStep) -> Stage[Any, Any]:
     return bench.stage("keeping", (topics.ANNOTATION,), keeping.step, None, None)
 
 
+def breach_stage(bench: Bench, breach: BreachStep) -> Stage[Any, Any]:
+    """Records of missed deadlines. It keeps no state: the record is in the archive, and writing it again changes nothing."""
+    return bench.stage("breach", (topics.DEADLINE,), breach.step, None, None)
+
+
 def ledger_stages(
     bench: Bench, keep: Callable[..., Any], stitch: Callable[..., Any], archive: Callable[..., Any]
 ) -> dict[str, Stage[Any, Any]]:
@@ -158,19 +170,56 @@ def ledger_stages(
     return {stage.name: stage for stage in stages}
 
 
-def sweep(
-    bench: Bench, stages: dict[str, Stage[Any, Any]], states: Callable[[Any], Any], clock: Clock
-) -> Callable[[], Sequence[Output]]:
-    """What the timer says at each tick: ends of idle recordings and due deadlines."""
+HeardUntil = Callable[[Any, WallMs], Awaitable[WallMs | None]]
+"""Up to when a stage has taken in all that was on the broker; the runner knows."""
 
-    def look() -> Sequence[Output]:
+
+def sweep(
+    bench: Bench,
+    stages: dict[str, Stage[Any, Any]],
+    states: Callable[[Any], Any],
+    clock: Clock,
+    heard_until: HeardUntil,
+    tell: Callable[[Sequence[UnitDeadlines], WallMs | None], None],
+) -> Callable[[], Awaitable[Sequence[Output]]]:
+    """What the timer says at each tick: ends of idle recordings, and what is due of deadlines and cameras as of the instant
+    up to which everything was heard. *tell* gets what is ahead of each unit, and that instant."""
+
+    async def look() -> Sequence[Output]:
         now = clock.now()
         idle = [
             said
             for state in states(stages["continuity"]).values()
             for said in continuity.idle_ends(state, now, bench.policy)
         ]
-        return bench.outputs([*idle, *outlook.due(states(stages["deadline"]), now, bench.policy)])
+        heard = await heard_until(stages["deadline"], now)
+        deadlines = states(stages["deadline"])
+        tell(outlook.summary(deadlines, now, bench.policy), heard)
+        due = () if heard is None else outlook.due(deadlines, heard, bench.policy)
+        return bench.outputs([*idle, *due])
+
+    return look
+
+
+def store_watch(
+    bench: Bench,
+    stages: dict[str, Stage[Any, Any]],
+    states: Callable[[Any], Any],
+    clock: Clock,
+    serves: Callable[[], bool],
+) -> Callable[[], Awaitable[Sequence[Output]]]:
+    """What the timer says of a store that does not serve us: to each source that waits for it, once it has not for
+    :data:`STORE_PATIENCE_S`, and when it does again. *serves* asks it, and may block."""
+    since: WallMs | None = None
+
+    async def look() -> Sequence[Output]:
+        nonlocal since
+        asked = clock.now()
+        since = None if await asyncio.to_thread(serves) else asked if since is None else since
+        now = clock.now()
+        if since is not None and now - since < STORE_PATIENCE_S * 1000:
+            return ()
+        return bench.outputs(outlook.store_news(states(stages["deadline"]), since, now))
 
     return look
 

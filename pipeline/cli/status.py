@@ -30,6 +30,7 @@ STAGES: Final[Mapping[str, tuple[str, tuple[Topic, ...]]]] = {
     "archive": ("ledger", (topics.STITCHED,)),
     "deadline": ("ledger", (topics.LANDED, topics.ANNOTATION, topics.STITCHED, topics.ARCHIVED)),
     "keeping": ("ledger", (topics.ANNOTATION,)),
+    "breach": ("ledger", (topics.DEADLINE,)),
 }
 """Which worker carries a stage, and what it reads."""
 

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final, Protocol
 
 from pipeline.domain import verify
 from pipeline.domain.archive import RecordingArchived
+from pipeline.domain.breach import is_breach_key
 from pipeline.domain.canonical import canonical
 from pipeline.domain.chain import LinkAppended, LinkKind
 from pipeline.domain.checkpoint import checkpoint_folder, checkpoint_of
@@ -76,7 +77,7 @@ def shelf_of(store: ReadableStore, bucket: str, source: str | None = None, recor
                 shelf.keys[listed.key] = name
             elif entry := entry_at(listed.key):
                 shelf.entries[listed.key] = entry.digest
-            elif not (is_report_key(listed.key) or is_view_key(listed.key)):
+            elif not (is_report_key(listed.key) or is_view_key(listed.key) or is_breach_key(listed.key)):
                 shelf.extra.append(listed.key)
         elif recording in (None, match[2]):
             numbers = shelf.recordings.setdefault(match[1], {}).setdefault(match[2], [])

@@ -188,9 +188,9 @@ def test_the_next_deadline_is_a_timestamp_and_infinite_when_none_is_open() -> No
     metrics = Metrics()
     hall = UnitDeadlines(unit="hall", source_kind="cctv", unarchived=(1, 0, 0, 0, 1), next_at=WallMs(T0 + 1500))
 
-    metrics.deadlines([hall], T0, ready=True)
+    metrics.deadlines([hall], T0)
     first = value(metrics, "deadline_next_timestamp_seconds", unit="hall", source_kind="cctv")
-    metrics.deadlines([], T0, ready=True)
+    metrics.deadlines([], T0)
 
     assert first == (T0 + 1500) / 1000
     assert value(metrics, "deadline_next_timestamp_seconds", unit="hall", source_kind="cctv") == math.inf
@@ -204,7 +204,7 @@ def test_what_is_not_archived_is_counted_by_age_with_the_end_of_the_oldest() -> 
         unit="hall", source_kind="cctv", unarchived=(5, 4, 3, 2, 1), expected=2, oldest_end=WallMs(T0 - 500)
     )
 
-    metrics.deadlines([hall], T0, ready=True)
+    metrics.deadlines([hall], T0)
 
     bands = [
         value(metrics, "recordings_unarchived", unit="hall", source_kind="cctv", age_band=band) for band in AGE_BANDS
@@ -220,7 +220,7 @@ def test_silent_cameras_are_counted_with_the_time_they_miss() -> None:
     metrics = Metrics()
     hall = UnitDeadlines(unit="hall", source_kind="cctv", on_duty=3, silent=2, silent_ms=90_500)
 
-    metrics.deadlines([hall], T0, ready=True)
+    metrics.deadlines([hall], T0)
 
     found = [
         value(metrics, name, unit="hall", source_kind="cctv")
@@ -232,9 +232,9 @@ def test_silent_cameras_are_counted_with_the_time_they_miss() -> None:
 def test_recovery_never_shows_as_nothing_open() -> None:
     metrics = Metrics()
     hall = UnitDeadlines(unit="hall", source_kind="cctv", unarchived=(2, 0, 0, 0, 0), next_at=T0)
-    metrics.deadlines([hall], T0, ready=True)
+    metrics.deadlines([hall], T0)
 
-    metrics.deadlines([], T0, ready=False)
+    metrics.deadlines([], None)
 
     assert value(metrics, "recordings_unarchived", unit="hall", source_kind="cctv", age_band="0_4h") == 2
     assert value(metrics, "deadline_tracker_ready") == 0
@@ -298,7 +298,7 @@ def test_the_series_stay_few() -> None:
     for number in range(20):
         for kind in kinds:
             item = UnitDeadlines(unit=f"unit-{number}", source_kind=kind, next_at=T0)
-            metrics.deadlines([item], T0, ready=True)
+            metrics.deadlines([item], T0)
 
     assert sum(len(family.samples) for family in metrics.registry.collect()) < 2000
 

@@ -52,7 +52,7 @@ def test_what_waits_is_counted_per_stage_and_what_was_missed_is_said() -> None:
 
 
 def test_every_stage_with_state_is_shown() -> None:
-    assert set(STAGES) == {"probe", *topics.STATEFUL_STAGES, "keeping"}
+    assert set(STAGES) == {"probe", *topics.STATEFUL_STAGES, "keeping", "breach"}
 
 
 def test_a_count_of_zero_is_still_told() -> None:
