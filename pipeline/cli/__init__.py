@@ -22,6 +22,8 @@ COMMANDS: Final = (
     "annotate",
     "cases",
     "serve",
+    "issue",
+    "hours",
     "worker",
     "topics",
     "store",
