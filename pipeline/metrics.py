@@ -187,6 +187,12 @@ SILENT_SECONDS: Final = Metric(
     labels=("unit", "source_kind"),
     help="How long the cameras that are silent now have been, time on duty alone, added up; grows while they are.",
 )
+CANARY_LAST_SEEN: Final = Metric(
+    name="canary_last_seen_timestamp_seconds",
+    kind="gauge",
+    labels=("stage",),
+    help="Unix time at which the last canary that came past this stage had set out; 0 before the first.",
+)
 TRACKER_READY: Final = Metric(
     name="deadline_tracker_ready",
     kind="gauge",
@@ -259,6 +265,7 @@ CATALOGUE: Final = (
     CAMERAS_ON_DUTY,
     CAMERAS_SILENT,
     SILENT_SECONDS,
+    CANARY_LAST_SEEN,
     TRACKER_READY,
     LAST_SWEEP,
     WORM_SUCCESS,

@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     probe_timeout_s: int = Field(120, ge=1, description="A media file that takes longer to read is judged unreadable.")
     probe_memory_bytes: int = Field(1 << 30, ge=1 << 28, description="Address space a media-reading process may add.")
     sweep_s: int = Field(15, ge=1, description="How often deadlines and idle recordings are looked at.")
+    canary_s: int = Field(900, ge=5, description="How often `unbroken canary` sends a recording of its own.")
     worm_probe_s: int = Field(
         21600,
         ge=60,

@@ -19,13 +19,17 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from pipeline import metrics as names
 from pipeline.domain import errors
 from pipeline.domain.archive import RecordingArchived, is_prompt
+from pipeline.domain.canary import CANARY, beat_at
+from pipeline.domain.chain import LinkAppended
 from pipeline.domain.continuity import GapState, Judged, RecordingEnded
 from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.findings import FindingKind
 from pipeline.domain.identity import RecordingId, SourceKind
 from pipeline.domain.keeping import ShortfallKind
 from pipeline.domain.outlook import AGE_BANDS, UnitDeadlines
+from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.quarantine import Place
+from pipeline.domain.stitch import RecordingStitched
 from pipeline.domain.time import WallMs
 from pipeline.domain.tracked import Cause
 from pipeline.domain.worm import WormReport
@@ -37,6 +41,8 @@ PREFIX: Final = "unbroken_"
 UNITS_MAX: Final = 100
 OTHER: Final = "other"
 STAGES: Final = ("probe", *STATEFUL_STAGES, "keeping", "breach")
+CANARY_STAGES: Final = ("probe", "continuity", "chain", "stitch", "archive", "deadline")
+"""What a canary passes on its way."""
 RESULTS: Final = ("done", "replayed", "quarantined")
 OUTCOMES: Final = ("met", "missed", "late")
 PROMPT: Final = {True: "yes", False: "no"}
@@ -52,6 +58,7 @@ class Metrics:
         self.registry = registry or CollectorRegistry()
         self._series = {metric.name: _registered(metric, self.registry) for metric in names.CATALOGUE}
         self._names: set[str] = set()
+        self._canaries: dict[str, WallMs] = {}
         self._units: set[tuple[str, SourceKind]] = set()
         self._standing: set[tuple[str, str]] = set()
         for metric, values in _bounded():
@@ -142,13 +149,23 @@ class Metrics:
     # -- what happened ---------------------------------------------------------------------------------------------------
 
     def observe(self, event: object) -> None:
-        """Count an event a stage emitted. Gaps are counted at a recording's first end; later revisions are no new gaps."""
-        if isinstance(event, Judged):
+        """Count an event a stage emitted. Gaps are counted at a recording's first end; later revisions are no new gaps. A
+        canary is seen, and counts in nothing."""
+        if _source_of(event) == CANARY:
+            self._canary(event)
+        elif isinstance(event, Judged):
             self._judged(event)
         elif isinstance(event, RecordingArchived):
             self._archived(event)
         elif isinstance(event, DeadlineChanged):
             self._deadline(event)
+
+    def _canary(self, event: object) -> None:
+        stage, recording = _passed(event)
+        at = beat_at(recording)
+        if stage is not None and at is not None and at > self._canaries.get(stage, 0):
+            self._canaries[stage] = at
+            self.set(names.CANARY_LAST_SEEN, at / 1000, stage)
 
     def worm(self, report: WormReport) -> None:
         """The store's locks were tried."""
@@ -286,8 +303,32 @@ def _bounded() -> Iterator[tuple[Metric, list[Iterable[str]]]]:
         "shortfall": get_args(ShortfallKind),
     }
     for metric in names.CATALOGUE:
-        if metric.labels and all(label in values for label in metric.labels):
-            yield metric, [values[label] for label in metric.labels]
+        known = {**values, "stage": CANARY_STAGES} if metric is names.CANARY_LAST_SEEN else values
+        if metric.labels and all(label in known for label in metric.labels):
+            yield metric, [known[label] for label in metric.labels]
+
+
+def _source_of(event: object) -> object:
+    """Whose event it is."""
+    return event.landed.source_id if isinstance(event, SegmentProbed) else getattr(event, "source_id", None)
+
+
+def _passed(event: object) -> tuple[str | None, str]:
+    """Which stage a recording has come past if *event* tells of it, and the recording."""
+    match event:
+        case SegmentProbed(landed=landed):
+            return "probe", landed.recording_id
+        case Judged(ended=RecordingEnded(recording_id=recording)):
+            return "continuity", recording
+        case LinkAppended(kind="close", recording_id=recording):
+            return "chain", recording
+        case RecordingStitched(recording_id=recording):
+            return "stitch", recording
+        case RecordingArchived(recording_id=recording):
+            return "archive", recording
+        case DeadlineChanged(state="met", recording_id=recording):
+            return "deadline", recording
+    return None, ""
 
 
 def _reasons(kind: type[errors.UnbrokenError]) -> Iterator[str]:

@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "issue",
     "hours",
     "worker",
+    "canary",
     "topics",
     "store",
     "status",

@@ -20,6 +20,7 @@ from pipeline.agents.state_log import Loaded
 from pipeline.domain import continuity
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import LockedObject, RecordingArchived
+from pipeline.domain.canary import beat_at
 from pipeline.domain.chain import ChainState
 from pipeline.domain.continuity import RecordingEnded, SourceState
 from pipeline.domain.docket import DeadlineChanged
@@ -48,7 +49,7 @@ class Running:
 
 
 def recordings(settings: Settings, only: str | None = None) -> list[Reported]:
-    """Every recording, or the one named *only* (with its locks asked of the store now), in order of their ids."""
+    """Every recording but canaries, or the one named *only* (with its locks asked of the store now), in order of their ids."""
     store = S3Objects(open_client(settings))
     running = asyncio.run(read_running(settings))
     found: dict[RecordingId, Reported] = {}
@@ -68,7 +69,7 @@ def recordings(settings: Settings, only: str | None = None) -> list[Reported]:
         held = found.get(name)
         if only in (None, name) and (held is None or held.account.revision < reported.account.revision):
             found[name] = reported
-    return [found[name] for name in sorted(found)]
+    return [found[name] for name in sorted(found) if only is not None or beat_at(name) is None]
 
 
 async def read_running(settings: Settings) -> Running:

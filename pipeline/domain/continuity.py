@@ -24,6 +24,7 @@ from typing import Final, Literal, NamedTuple
 
 from pipeline.domain.account import Account, Gap, GapState, Run, account, extent, ranges
 from pipeline.domain.annotation import Annotation, EndReason, Explanation, SessionEnded
+from pipeline.domain.canary import CANARY
 from pipeline.domain.errors import HistoryMissing
 from pipeline.domain.findings import Finding
 from pipeline.domain.identity import RecordingId, SourceId, recording_id, source_id
@@ -159,9 +160,10 @@ def so_far(state: SourceState, name: RecordingId, policy: Policy) -> RecordingEn
 
 
 def standing_gaps(states: Iterable[SourceState]) -> Counter[tuple[str, str]]:
-    """How many gaps the ended recordings that are remembered have now, by unit and class; zeros for units without any."""
+    """How many gaps the ended recordings that are remembered have now, by unit and class; zeros for units without any. The
+    canary's count in nothing."""
     found: Counter[tuple[str, str]] = Counter()
-    for state in states:
+    for state in (state for state in states if state.source_id != CANARY):
         for recording in state.recordings.values():
             for name in GAP_CLASSES if recording.closed else ():
                 found[recording.unit, name] += recording.standing.get(name, 0)

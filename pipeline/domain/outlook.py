@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, get_args
 
 from pipeline.domain.annotation import Annotation, Outage
+from pipeline.domain.canary import CANARY
 from pipeline.domain.docket import SourceDeadlines
 from pipeline.domain.duty import accountable_until, is_silent, kind_of, owed, silent_ms
 from pipeline.domain.identity import SourceId, SourceKind
@@ -139,9 +140,10 @@ class _Standing(NamedTuple):
 
 
 def summary(states: Mapping[str, SourceDeadlines], now: WallMs, policy: Policy) -> tuple[UnitDeadlines, ...]:
-    """What is ahead of each unit and kind at *now*; sorted. A unit whose recordings are all archived is there too."""
+    """What is ahead of each unit and kind at *now*; sorted. A unit whose recordings are all archived is there too, the
+    canary's is not."""
     found: dict[tuple[str, SourceKind], list[_Standing]] = {}
-    for source in states.values():
+    for source in (state for state in states.values() if state.source_id != CANARY):
         for unit, kind, standing in (*_standings(source, policy), *_cameras(source, now)):
             found.setdefault((unit, kind), []).append(standing)
     return tuple(_outlook(unit, kind, found[unit, kind], now, policy) for unit, kind in sorted(found))

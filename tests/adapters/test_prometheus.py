@@ -11,10 +11,11 @@ import pytest
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from pipeline import metrics as names
-from pipeline.adapters.prometheus import OTHER, UNITS_MAX, Metrics
+from pipeline.adapters.prometheus import CANARY_STAGES, OTHER, UNITS_MAX, Metrics
 from pipeline.agents.lane import reason_of
 from pipeline.agents.stage import Meter
 from pipeline.domain import errors
+from pipeline.domain.canary import CANARY, CANARY_UNIT, beat_id
 from pipeline.domain.continuity import Judged, JudgedSegment
 from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.findings import Finding, FindingKind
@@ -227,6 +228,25 @@ def test_silent_cameras_are_counted_with_the_time_they_miss() -> None:
         for name in ("cameras_on_duty", "cameras_silent", "cameras_silent_seconds")
     ]
     assert found == [3, 2, 90.5]
+
+
+def test_a_canary_shows_when_the_last_one_past_each_stage_set_out_and_counts_in_nothing() -> None:
+    metrics = Metrics()
+    name, older = beat_id(WallMs(T0 + 900_000)), beat_id(T0)
+    sent = probed()
+
+    for recording in (name, older):
+        metrics.observe(replace(sent, landed=replace(sent.landed, source_id=CANARY, recording_id=recording)))
+        metrics.observe(archived(source_id=CANARY, recording_id=recording))
+        metrics.observe(replace(change("met", unit=CANARY_UNIT), source_id=CANARY, recording_id=recording))
+        metrics.observe(replace(change("tracked", unit=CANARY_UNIT), source_id=CANARY, recording_id=recording))
+
+    seen = {stage: value(metrics, "canary_last_seen_timestamp_seconds", stage=stage) for stage in CANARY_STAGES}
+    after = (T0 + 900_000) / 1000
+    assert seen == {"probe": after, "continuity": 0, "chain": 0, "stitch": 0, "archive": after, "deadline": after}
+    assert value(metrics, "canary_last_seen_timestamp_seconds", stage="keeping") is None
+    assert value(metrics, "archived_recordings_total", source_kind="cctv") == 0
+    assert value(metrics, "deadline_outcomes_total", unit=CANARY_UNIT, source_kind="cctv", outcome="met") is None
 
 
 def test_recovery_never_shows_as_nothing_open() -> None:
