@@ -23,7 +23,7 @@ from __future__ import annotations
 import os
 import struct
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import BinaryIO, Final, NamedTuple
 
@@ -105,7 +105,23 @@ class _Track:
 
 
 def read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
-    """The file with this skeleton and this body of its index. Raises ``NotExactlyError``."""
+    """The file with this skeleton and this body of its index. Fragments that lie in another order than their writer numbered
+    them are read in his, if their times then rise. Raises ``NotExactlyError``."""
+    reading = _read(file, boxes, moov)
+    numbers = reading.numbers
+    if len(numbers) == len(boxes.fragments) == len(set(numbers)) and any(b < a for a, b in pairwise(numbers)):
+        ordered = array("q", (start for _, start in sorted(zip(numbers, boxes.fragments, strict=True))))
+        other = _read(file, replace(boxes, fragments=ordered), moov)
+        if _steps_back(other) < _steps_back(reading):
+            return replace(other, numbers=numbers)
+    return reading
+
+
+def _steps_back(reading: FileReading) -> int:
+    return sum(len(stream.resets) for stream in reading.streams)
+
+
+def _read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
     if boxes.crowded:
         raise NotExactlyError("too many boxes")
     if moov is None:
@@ -150,9 +166,10 @@ def read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
 
 def _init_bytes(boxes: Boxes, tracks: list[_Track]) -> int | None:
     """Where the first fragment begins, if the index stands before it and each fragment can be told from itself."""
-    if boxes.index is None or not boxes.fragments or boxes.index.end > boxes.fragments[0]:
+    first = min(boxes.fragments, default=0)
+    if boxes.index is None or not first or boxes.index.end > first:
         return None
-    return boxes.fragments[0] if all(track.in_pieces for track in tracks) else None
+    return first if all(track.in_pieces for track in tracks) else None
 
 
 class _Media:

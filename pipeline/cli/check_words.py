@@ -368,7 +368,9 @@ ENGLISH: Final = Words(
             "Repeated file", "each file once", ("the same bytes as another file", "the same bytes as another file")
         ),
         "out_of_order": Kind(
-            "Out of order", "the latest file last", ("a file of an earlier time", "a file of an earlier time")
+            "Out of order",
+            "the latest last",
+            ("{many} parts of the file behind later ones", "a file of an earlier time"),
         ),
         "timestamp_reset": Kind(
             "Time stamps start anew",
@@ -622,7 +624,7 @@ CHINESE: Final = Words(
         "packet_loss": Kind("丢包", "传输包计数没有空缺", ("缺 {many} 个传输包", "缺传输包")),
         "overlap": Kind("重叠", "每一刻只录一次", ("有 {size}重复录制", "部分时间重复录制")),
         "duplicate": Kind("重复文件", "每个文件只有一份", ("与另一文件字节完全相同", "与另一文件字节完全相同")),
-        "out_of_order": Kind("次序颠倒", "最新的文件在最后", ("文件的时间更早", "文件的时间更早")),
+        "out_of_order": Kind("次序颠倒", "最新的在最后", ("文件内有 {many} 处排在更晚的部分之后", "文件的时间更早")),
         "timestamp_reset": Kind(
             "时间戳重新开始",
             "时间戳持续递增",

@@ -489,6 +489,7 @@ def _of_the_file(reading: FileReading, walks: dict[int, Walk], tolerance: Tolera
         note = _note("declared_discontinuity", "bytes", "no discontinuity", found)
         yield replace(note, byte_offset=offset, count=count)
     yield from _unnumbered(reading.numbers)
+    yield from _misplaced(reading.numbers)
     if reading.truncation:
         lost_ms = max((_declared_beyond(s, walks.get(s.index)) for s in reading.streams), default=0)
         level: Level = "interruption" if lost_ms > tolerance.in_file_ms else "degradation"
@@ -510,6 +511,20 @@ def _unnumbered(numbers: Sequence[int]) -> Iterator[Finding]:
             expected="parts of the file numbered without a hole",
             found=f"{count} missing in {len(jumps)} places, the first from {first} to {last}",
             count=count,
+        )
+
+
+def _misplaced(numbers: Sequence[int]) -> Iterator[Finding]:
+    """Parts that somebody put behind later ones. Who gives a number twice does not number by place."""
+    behind = sum(later < before for before, later in pairwise(numbers))
+    if behind and len(set(numbers)) == len(numbers):
+        yield Finding(
+            kind="out_of_order",
+            level="degradation",
+            evidence="sequence",
+            expected="parts of the file in the order of their numbers",
+            found=f"{behind} behind later ones",
+            count=behind,
         )
 
 

@@ -613,3 +613,23 @@ def test_only_a_file_whose_fragments_stand_alone_tells_where_they_begin(films: P
         "no segment index.mp4",
         "one segment index.mp4",
     ]
+
+
+@pytest.mark.parametrize("swapped", [(0, 1), (2, 3), (1, 4)])
+def test_swapped_fragments_are_out_of_order_and_no_time_is_missing(
+    films: Path, tmp_path: Path, swapped: tuple[int, int]
+) -> None:
+    whole = clips.remux(films / "film.mp4", tmp_path / "whole.mp4", *clips.FRAGMENTED)
+    data = whole.read_bytes()
+    starts = [at - 4 for at in range(len(data)) if data[at : at + 4] == b"moof"]
+    ends = [*starts[1:], data.index(b"mfra") - 4]
+    parts = [data[start:end] for start, end in zip(starts, ends, strict=True)]
+    one, other = swapped
+    parts[one], parts[other] = parts[other], parts[one]
+    (tmp_path / "swapped.mp4").write_bytes(data[: starts[0]] + b"".join(parts) + data[ends[-1] :])
+
+    found = facts(tmp_path / "swapped.mp4")
+
+    kinds = {(finding.kind, finding.level) for finding in serious(found)}
+    assert kinds == {("out_of_order", "degradation"), ("reader_disagreement", "degradation")}  # PyAV loses a fragment
+    assert found.streams == facts(whole).streams
