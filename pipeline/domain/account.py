@@ -35,7 +35,7 @@ from pipeline.domain.media import MPEG_TS_WRAP, unwrap_33
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.reach import Span
 from pipeline.domain.time import WallMs, seconds
-from pipeline.domain.timeline import TICKS_PER_MS, Epoch, Timeline, merge, reference, wall_ms
+from pipeline.domain.timeline import TICKS_PER_MS, Epoch, Sound, Timeline, merge, reference, wall_ms
 
 GapState = Literal["open", "explained", "unexplained"]
 
@@ -152,6 +152,7 @@ def account(timeline: Timeline, tolerance: Tolerance, previous: Timeline | None 
     missing, hidden, seen = _between(pieces, clocks, tolerance, resets)
     gaps = _merged([*_leading(pieces, previous, tolerance), *missing, *holes])
     findings += [*seen, *_overlaps(pieces, tolerance), *_shortened(pieces), *_numbers(timeline), *_formats(timeline)]
+    findings += _silent(timeline.sound)
     if resets:
         findings.append(_reset(len(resets), min(resets)))
     return Account(
@@ -516,6 +517,24 @@ def _formats(timeline: Timeline) -> Iterator[Finding]:
         steps = sorted((wall, text) for text, wall in seen if not any(o.startswith(f"{text} ") for o, _ in seen))
         for (_, before), (wall, after) in itertools.pairwise(steps):
             yield _finding("format_change", "note", "bytes", f"{name}: {before}", f"{name}: {after}", wall, None)
+
+
+def _silent(sound: Sound) -> Iterator[Finding]:
+    """Files whose picture has no sound, where that of others has."""
+    if sound.heard and sound.silent:
+        files = sound.heard + sound.silent
+        found = f"none in {sound.silent} of {files} files, {_seconds(sound.silent_ticks)} in all"
+        missing = _finding(
+            "partial_gap",
+            "degradation",
+            "bytes",
+            "sound with every picture",
+            found,
+            sound.since,
+            None,
+            sound.silent_ticks,
+        )
+        yield replace(missing, count=sound.silent)
 
 
 # Words.

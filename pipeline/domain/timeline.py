@@ -86,12 +86,26 @@ class Epoch(NamedTuple):
 _NONE: Final[Mapping[str, Any]] = {}
 
 
+class Sound(NamedTuple):
+    """Of the files with a picture on the wall clock alone: how many have sound, how many have none declared, how long those last,
+    and where the first of them begins."""
+
+    heard: int = 0
+    silent: int = 0
+    silent_ticks: int = 0
+    since: int = 0
+
+
+NO_SOUND: Final = Sound()
+
+
 class Timeline(NamedTuple):
     """What is remembered of a recording's segments. ``formats``: each stream's codecs and formats with the earliest place of
-    each. ``unplaced``: files nothing places, and their length. ``stamped``: of the files with no better claim than their date,
-    those with stamps that run on, by the stamps alone, on the circle of 33 bits.
+        each. ``unplaced``: files nothing places, and their length. ``stamped``: of the files with no better claim than their date,
+        those with stamps that run on, by the stamps alone, on the circle of 33 bits. ``sound``: where no clock of their own tells what
+    each stream lacks.
 
-    Named tuples, because they are written to the state topic as arrays: a day of a camera's blocks stays below 20 kB.
+        Named tuples, because they are written to the state topic as arrays: a day of a camera's blocks stays below 20 kB.
     """
 
     epochs: tuple[Epoch, ...] = ()
@@ -102,6 +116,7 @@ class Timeline(NamedTuple):
     unplaced_ms: int = 0
     by_date: Leaves = ()
     stamped: Epoch | None = None
+    sound: Sound = NO_SOUND
 
     @property
     def numbers(self) -> Mapping[str, tuple[Span, ...]]:
@@ -225,6 +240,8 @@ def insert(timeline: Timeline, probed: SegmentProbed, tolerance: Tolerance) -> t
         return timeline._replace(unplaced=timeline.unplaced + 1, unplaced_ms=ms), None
     timeline = _note_number(timeline, placed.clock, placed.number)
     timeline = _note_formats(timeline, probed.facts.streams, placed.at + placed.offset)
+    if placed.clock == "wall":
+        timeline = _note_sound(timeline, probed.facts.streams, placed)
     if placed.dated:
         timeline = _note_date(timeline, placed, tolerance)
     if timeline.wall_only:
@@ -406,6 +423,19 @@ def _note_formats(timeline: Timeline, streams: tuple[StreamFacts, ...], wall: in
             continue
         formats[name] = tuple(sorted({**seen, text: wall}.items()))
     return timeline if formats == timeline.formats else timeline._replace(formats=formats)
+
+
+def _note_sound(timeline: Timeline, streams: tuple[StreamFacts, ...], placed: Placed) -> Timeline:
+    """Count a file with a picture by whether it has sound. A stream that is declared and empty is a finding of its own."""
+    kinds = {stream.kind for stream in streams}
+    if "video" not in kinds:
+        return timeline
+    heard, silent, ticks, since = timeline.sound
+    if "audio" in kinds:
+        return timeline._replace(sound=Sound(heard + 1, silent, ticks, since))
+    return timeline._replace(
+        sound=Sound(heard, silent + 1, ticks + placed.length, min(since, placed.at) if silent else placed.at)
+    )
 
 
 def _arrival(epoch: Epoch, new: Epoch, shift: int, length: int) -> Arrival:

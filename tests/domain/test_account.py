@@ -545,3 +545,35 @@ def test_any_order_gives_the_same_account_whatever_the_clocks_do(
     assert account(mixed, TOLERANCE) == account(straight, TOLERANCE)
     halves = [number for number in order[split:] + order[:split] if number in kept]
     assert account(timeline(*map(file, halves)), TOLERANCE) == account(straight, TOLERANCE)
+
+
+# Sound.
+
+
+def filmed(number: int, *, sound: bool, container: str = "mp4") -> SegmentProbed:
+    streams = (video(0), audio(0)) if sound else (video(0),)
+    return probed(number, facts(*streams, container=container, reader="isobmff"))
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 1, 0, 2)])
+def test_files_without_sound_among_others_with_it_are_told_where_only_the_wall_clock_places_them(
+    order: tuple[int, ...],
+) -> None:
+    files = [filmed(number, sound=number in (0, 3)) for number in range(4)]
+
+    (finding,) = told(*(files[number] for number in order)).findings
+
+    assert (finding.kind, finding.level, finding.evidence) == ("partial_gap", "degradation", "bytes")
+    assert (finding.count, finding.size_ms, finding.wall_start) == (2, 2 * SEGMENT_MS, T0 + SEGMENT_MS)
+    assert finding.found == "none in 2 of 4 files, 20.000 s in all"
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_files_that_are_alike_lack_nothing(sound: bool) -> None:
+    assert told(*(filmed(number, sound=sound) for number in range(3))).findings == ()
+
+
+def test_sound_alone_among_films_is_no_film_without_sound() -> None:
+    memo = probed(1, facts(audio(0), container="mp4", reader="isobmff"))
+
+    assert told(filmed(0, sound=True), memo, filmed(2, sound=True)).findings == ()
