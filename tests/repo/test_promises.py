@@ -111,10 +111,18 @@ def test_documents_name_only_settings_that_exist() -> None:
     assert sorted(name for name in spoken - listed if name not in scripts) == []
 
 
-def test_every_alert_has_a_chapter_in_the_runbook_that_says_what_to_do_and_every_chapter_an_alert() -> None:
-    text = (ROOT / "infra/runbook.md").read_text("utf-8")
+@pytest.mark.parametrize(
+    ("page", "parts"),
+    [
+        ("infra/runbook.md", ("**Means**", "**Who suffers", "**Look at**", "**Do", "**Over when**")),
+        ("docs/zh/runbook.md", ("**含义**", "**影响**", "**查看**", "**处置**", "**结束**")),
+    ],
+)
+def test_every_alert_has_a_chapter_in_the_runbook_that_says_what_to_do_and_every_chapter_an_alert(
+    page: str, parts: tuple[str, ...]
+) -> None:
+    text = (ROOT / page).read_text("utf-8")
     chapters = dict(re.findall(r"^## (Unbroken\w+)\n(.*?)(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL))
-    parts = ("**Means**", "**Who suffers", "**Look at**", "**Do", "**Over when**")
 
     lacking = {name: [part for part in parts if part not in body] for name, body in chapters.items()}
 
