@@ -35,12 +35,14 @@ from pipeline.adapters.buckets import apply_buckets
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.kafka_topics import admin, apply_topics
 from pipeline.adapters.objects_s3 import open_client, open_store
+from pipeline.adapters.worm_s3 import look_at_store
 from pipeline.connectors.announcer import announcing
 from pipeline.connectors.folder import Intake, Session, discover
 from pipeline.connectors.journal import open_journal
 from pipeline.connectors.names import PROFILES
 from pipeline.domain.identity import SourceId
 from pipeline.settings import Settings
+from pipeline.steps.worm import KeptTrust
 from pipeline.wire import topics
 
 TARGET: Final = 0.85
@@ -57,17 +59,18 @@ def measure(total_bytes: int, *, beside_workers: bool = False) -> dict[str, Any]
     """
     folder = Path(tempfile.mkdtemp(prefix="unbroken-bench-"))
     try:
-        files = _make(folder / "card", total_bytes)
-        settings = _own_settings(folder)
+        files = make_files(folder / "card", total_bytes)
+        settings = own_settings(folder)
         apply_buckets(settings)
+        look_at_store(settings)
         asyncio.run(apply_topics(settings))
         sent = sum(path.stat().st_size for path in files)
         single = _timed(lambda: _plain(settings, files, threads=1))
-        with _workers(settings) if beside_workers else nullcontext():
+        with workers(settings) if beside_workers else nullcontext():
             ours = _timed(lambda: asyncio.run(_import(settings, folder / "card")))
         rss_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         fourfold = _timed(lambda: _plain(settings, files, threads=_THREADS))
-        for name in (settings.originals, settings.records, settings.derived, _plain_bucket(settings)):
+        for name in (settings.originals, settings.records, settings.derived, plain_bucket(settings)):
             _empty(open_client(settings), name)
         asyncio.run(_remove_topics(settings))
     finally:
@@ -89,7 +92,7 @@ def measure(total_bytes: int, *, beside_workers: bool = False) -> dict[str, Any]
 
 
 @contextmanager
-def _workers(settings: Settings) -> Iterator[None]:
+def workers(settings: Settings) -> Iterator[None]:
     """Both workers on the bench's own topics and buckets, ready before and ended after."""
     own = {
         "UNBROKEN_TOPIC_PREFIX": settings.topic_prefix,
@@ -134,7 +137,7 @@ def _timed(work: Callable[[], None]) -> _Run:
     return _Run(time.monotonic() - began, time.process_time() - cpu)
 
 
-def _make(folder: Path, total_bytes: int) -> list[Path]:
+def make_files(folder: Path, total_bytes: int) -> list[Path]:
     folder.mkdir()
     made = []
     for share, size, suffix in _MIX:
@@ -150,7 +153,7 @@ def _make(folder: Path, total_bytes: int) -> list[Path]:
     return made
 
 
-def _own_settings(folder: Path) -> Settings:
+def own_settings(folder: Path) -> Settings:
     name = f"bench-{secrets.token_hex(3)}"
     given = Settings()
     policy = folder / "policy.toml"
@@ -166,14 +169,14 @@ def _own_settings(folder: Path) -> Settings:
     )
 
 
-def _plain_bucket(settings: Settings) -> str:
+def plain_bucket(settings: Settings) -> str:
     return f"{settings.bucket_prefix}plain"
 
 
 def _plain(settings: Settings, files: list[Path], threads: int) -> None:
     """Upload into a versioned bucket that locks nothing; names differ from one call to the next."""
     client = open_client(settings)
-    bucket = _plain_bucket(settings)
+    bucket = plain_bucket(settings)
     client.make_bucket(bucket, object_lock=True)
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda path: client.fput_object(bucket, f"{threads}/{path.name}", str(path)), files))
@@ -204,7 +207,8 @@ async def _import(settings: Settings, folder: Path) -> None:
     with open_journal(settings.state / "journals", source, "folder") as journal:
         store = open_store(settings)
         async with announcing(settings) as announcer:
-            intake = Intake(store, journal, announcer, SystemClock(), session)
+            trust = KeptTrust(store, settings.records, SystemClock(), settings.worm_probe_s)
+            intake = Intake(store, trust, journal, announcer, SystemClock(), session)
             rows = await intake.take(list(discover([folder])))
             await intake.end(rows, None, "bench")
             intake.close()

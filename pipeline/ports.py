@@ -135,7 +135,7 @@ class LinkHistory(Protocol):
 
 
 class StoreTrust(Protocol):
-    """Whether evidence may go to the store: what this process has seen of its locks."""
+    """Whether evidence may go to the store: what was lately seen of its locks."""
 
     def require(self) -> None:
         """Return if the store kept its locks when it was last tried; raises ``StoreUntrusted`` saying what is wrong."""

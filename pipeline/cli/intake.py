@@ -25,6 +25,7 @@ from pipeline.domain.identity import RecordingId, SourceId, SourceKind, label, r
 from pipeline.domain.landing import Ends
 from pipeline.policy import load_policy
 from pipeline.settings import Settings
+from pipeline.steps.worm import KeptTrust
 
 T = TypeVar("T")
 ZONE: Final = "Asia/Shanghai"
@@ -137,9 +138,10 @@ async def open_intake(
             f"{' | '.join(differences)}; `unbroken topics apply` and `unbroken store apply` make what is missing"
         )
     with open_journal(settings.state / "journals", wanted.source_id, "folder") as journal:
-        store = open_store(settings, on_sent)
+        store, clock = open_store(settings, on_sent), SystemClock()
+        trust = KeptTrust(store, settings.records, clock, settings.worm_probe_s)
         async with announcing(settings) as announcer:
-            intake = Intake(store, journal, announcer, SystemClock(), wanted, on_row)
+            intake = Intake(store, trust, journal, announcer, clock, wanted, on_row)
             try:
                 yield intake
             finally:

@@ -8,6 +8,9 @@ begins, so a connector killed anywhere goes on from there:
 - killed before the announcement was written down: the object is found, not sent again, and announced
 - killed before the announcement was delivered: the same message is sent, from the journal
 
+What may pass is waited for, and said: a service that is away, a store that was not seen to keep its locks. A store that is
+not trusted gets no original; what is known from before needs none.
+
 Small files are read once, into memory. Large ones are read twice, to hash and to send: an original is named by its
 digest, so the name must be known before the first byte is sent, and memory must not grow with the file.
 """
@@ -27,7 +30,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, TypeVar
+from typing import Any, BinaryIO, Final, Literal, TypeVar
+
+import structlog
 
 from pipeline.connectors.announcer import Announcer
 from pipeline.connectors.journal import FileStamp, Journal, New, SeenFile
@@ -38,7 +43,7 @@ from pipeline.domain.errors import ObjectDiffers, SourceFileChanged, UnbrokenErr
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, original_key
 from pipeline.domain.landing import Ends, ObjectRef, SegmentLanded
 from pipeline.domain.time import WallMs
-from pipeline.ports import Clock, ObjectStat, ObjectStore
+from pipeline.ports import Clock, ObjectStat, ObjectStore, StoreTrust
 from pipeline.wire.codec import encode
 
 SMALL_BYTES: Final = 16 << 20
@@ -174,12 +179,15 @@ class Intake:
     """Brings candidates in for one session. ``on_row`` hears how each file ended, in order."""
 
     store: ObjectStore
+    trust: StoreTrust
     journal: Journal
     announcer: Announcer
     clock: Clock
     session: Session
     on_row: Callable[[Row], None] = lambda _row: None
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS, "intake"))
+    _awaited: set[type[UnbrokenError]] = field(default_factory=set)
+    _log: Any = field(default_factory=structlog.get_logger)
     _stripes: tuple[threading.Lock, ...] = field(default_factory=lambda: tuple(threading.Lock() for _ in range(256)))
 
     async def take(self, candidates: Sequence[Candidate]) -> list[Row]:
@@ -256,13 +264,14 @@ class Intake:
             return self._refused(candidate, Refused(str(exc), again=exc.retryable))
 
     async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """*attempt* until it works; a service that is away longer than the session's patience raises."""
+        """*attempt* until it works; a service that is away longer than the session's patience raises. That something is
+        waited for is said once, and once when it is over."""
         least, most = _BACKOFF_S
         began = asyncio.get_running_loop().time()
         pause = least
         while True:
             try:
-                return await attempt()
+                done = await attempt()
             except UnbrokenError as exc:
                 waited = asyncio.get_running_loop().time() - began
                 patience_s = self.session.patience_s
@@ -270,8 +279,16 @@ class Intake:
                     raise
                 if patience_s is not None and waited + pause > patience_s:
                     raise
+                if type(exc) not in self._awaited:
+                    self._awaited.add(type(exc))
+                    self._log.warning("intake.waiting", why=str(exc), source_id=self.session.source_id)
                 await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  # spreads repeats, no secret
                 pause = min(most, pause * 2)
+            else:
+                if pause > least and self._awaited:
+                    self._awaited.clear()
+                    self._log.info("intake.resumed", source_id=self.session.source_id)
+                return done
 
     def _store_file(self, candidate: Candidate) -> _Ready | Row:
         """All of one file's way that may block; runs on a thread."""
@@ -340,6 +357,7 @@ class Intake:
     def _put(self, path: Path, data: bytes | None, seen: SeenFile) -> ObjectStat:
         """Into the store, once at a time for the same bytes. Locked from when we first had them, not from now, so that a
         repetition wants the same lock."""
+        self.trust.require()
         until = WallMs(seen.received_at + self.session.retention_s * 1000)
         key = original_key(seen.sha256, text_of(path.name))
         with self._stripes[int(seen.sha256[:2], 16)]:

@@ -42,7 +42,7 @@ class NotLocked(StoreError):
 
 
 class StoreUntrusted(StoreError):
-    """This process has not seen the store keep its locks. Nothing is archived there; run `unbroken doctor worm`."""
+    """The store was not lately seen to keep its locks. Nothing goes there; run `unbroken doctor worm`."""
 
     retryable = True
 

@@ -3,7 +3,8 @@
 Rule 1: a report is one pass over everything a lock must refuse or let live. One *must* that failed is enough: no evidence.
 Rule 2: what could not be seen yet is neither ok nor wrong; it is said, and does not count.
 Rule 3: trust is what this process has seen itself, lately. A pass wears off after two intervals, so that a store which no
-longer lets itself be tried is not believed for what it did before.
+longer lets itself be tried is not believed for what it did before. Connectors, whose keys may not try locks, go by the newest
+report kept, whoever of ours made it.
 Rule 4: reports stand beside the recordings they vouch for, under lock, those that failed too.
 """
 
@@ -79,7 +80,7 @@ def report_document(report: WormReport) -> bytes:
 
 
 def mistrust(last: WormReport | None, now: WallMs, interval_s: int) -> str | None:
-    """Why no evidence may go to the store now, or ``None``. *last*: the newest report of this process."""
+    """Why no evidence may go to the store now, or ``None``. *last*: the newest report this process goes by."""
     if last is None:
         return "the store's locks were not tried yet"
     if last.wrong:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -26,8 +27,9 @@ from pipeline.domain.archive import LockMode
 from pipeline.domain.errors import ObjectMissing, StoreError, StoreUntrusted
 from pipeline.domain.identity import Sha256
 from pipeline.domain.time import WallMs
-from pipeline.domain.worm import Left, Tried, WormReport, mistrust, report_document, report_key
+from pipeline.domain.worm import PASS_INTERVALS, Left, Tried, WormReport, mistrust, report_document, report_key
 from pipeline.ports import Clock, ObjectStore
+from pipeline.wire import codec
 
 LOCK_S: Final = 120
 SOON_S: Final = 2
@@ -43,6 +45,8 @@ LEFT_DAYS: Final = range(4, 8)
 on it outlasts them."""
 AGAIN_S: Final = 30
 """A store that failed or could not be asked is tried again so soon."""
+KEPT_S: Final = 30
+"""So long a connector believes a report before it looks for a newer one."""
 _PUT: Final = "locked by the put itself"
 _LEFT: Final = "old version after a lifecycle rule expired it"
 _DATA: Final = b"kept under lock"
@@ -122,6 +126,43 @@ class StoreTrust:
         """Try the store for ever; for a thread of its own."""
         while True:
             sleep(self.look())
+
+
+class KeptTrust:
+    """:class:`pipeline.ports.StoreTrust` by the newest report that was kept: for connectors, whose keys may not try locks.
+
+    Asked by several threads; the store is asked once in :data:`KEPT_S`, or sooner while it is not trusted.
+    """
+
+    def __init__(self, store: ObjectStore, records: str, clock: Clock, interval_s: int) -> None:
+        self._store, self._records = store, records
+        self._clock, self._interval_s = clock, interval_s
+        self._mutex = threading.Lock()
+        self._last: WormReport | None = None
+        self._again_at = WallMs(0)
+
+    def require(self) -> None:
+        with self._mutex:
+            now = self._clock.now()
+            if now >= self._again_at:
+                self._last = newest_report(self._store, self._records, now, self._interval_s)
+                soon = mistrust(self._last, now, self._interval_s) is not None
+                self._again_at = WallMs(now + (1 if soon else KEPT_S) * 1000)
+            why = mistrust(self._last, now, self._interval_s)
+        if why:
+            raise StoreUntrusted(
+                f"{why}; nothing is taken in until a ledger worker, or `unbroken doctor worm`, sees the store keep its locks"
+            )
+
+
+def newest_report(store: ObjectStore, records: str, now: WallMs, interval_s: int) -> WormReport | None:
+    """The newest report kept that could still count, by its time; ``None`` if there is none."""
+    for days in range(PASS_INTERVALS * interval_s // (DAY_MS // 1000) + 2):
+        day = report_key(WallMs(now - days * DAY_MS)).partition("T")[0]
+        if keys := [found.key for found in store.list(records, day)]:
+            fields = json.loads(store.read(records, max(keys)))
+            return codec.load_state(WormReport, fields)
+    return None
 
 
 def make_report(

@@ -22,6 +22,7 @@ from pipeline.domain.identity import RecordingId, SourceId, SourceKind
 from pipeline.domain.landing import SegmentLanded
 from pipeline.wire import topics
 from pipeline.wire.codec import decode
+from tests.builders_archive import Trusting
 
 
 class Heard(Announcer):
@@ -80,6 +81,7 @@ class Table:
     folder: Path
     store: MemoryObjects = field(default_factory=lambda: MemoryObjects(SystemClock()))
     heard: Heard = field(default_factory=Heard)
+    trust: Trusting = field(default_factory=Trusting)
 
     def __post_init__(self) -> None:
         self.store.make_bucket("originals", lock_days=1)
@@ -87,7 +89,7 @@ class Table:
     @contextmanager
     def intake(self, wanted: Session | None = None) -> Iterator[Intake]:
         with open_journal(self.folder, SourceId("cam-1"), "folder") as journal:
-            made = Intake(self.store, journal, self.heard, SystemClock(), wanted or session())
+            made = Intake(self.store, self.trust, journal, self.heard, SystemClock(), wanted or session())
             try:
                 yield made
             finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -13,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.objects_memory import Fault, MemoryObjects
@@ -23,7 +25,7 @@ from pipeline.domain.errors import BrokerUnavailable, NotLocked, ObjectDiffers, 
 from pipeline.domain.identity import Sha256
 from pipeline.domain.time import WallMs
 from pipeline.ports import ObjectStat
-from tests.connectors.stage import Table, session
+from tests.connectors.stage import Table, eventually, session
 
 
 @pytest.fixture
@@ -410,6 +412,35 @@ async def test_a_store_that_comes_back_is_waited_for(table: Table, card: Path) -
     table.store.faults += [Fault("stat", StoreUnavailable("away"))] * 2
 
     assert ends(await table.run(card)) == [("a.mp4", "announced")]
+
+
+async def test_a_store_that_is_not_trusted_gets_nothing_and_the_import_says_why_and_goes_on_alone(
+    table: Table, card: Path
+) -> None:
+    write(card / "a.mp4")
+    table.trust.why = "a shorter lock: accepted"
+
+    with capture_logs() as said, table.intake(session(patience_s=None)) as intake:
+        taking = asyncio.create_task(intake.take(list(discover([card]))))
+        await eventually(lambda: bool(said))
+        kept = list(table.store.list("originals", ""))
+        table.trust.why = ""
+        rows = await taking
+
+    assert kept == []
+    assert ends(rows) == [("a.mp4", "announced")]
+    assert [(line["event"], line.get("why")) for line in said] == [
+        ("intake.waiting", "a shorter lock: accepted"),
+        ("intake.resumed", None),
+    ]
+
+
+async def test_what_is_known_from_before_needs_no_trust(table: Table, card: Path) -> None:
+    write(card / "a.mp4")
+    await table.run(card)
+    table.trust.why = "not tried yet"
+
+    assert ends(await table.run(card)) == [("a.mp4", "known")]
 
 
 async def test_a_store_that_stays_away_ends_the_import_and_the_next_goes_on(table: Table, card: Path) -> None:

@@ -22,6 +22,7 @@ from pipeline.adapters.buckets import apply_buckets
 from pipeline.adapters.kafka_log import read_topic
 from pipeline.adapters.kafka_topics import apply_topics
 from pipeline.adapters.objects_s3 import open_client, open_store
+from pipeline.adapters.worm_s3 import look_at_store
 from pipeline.domain.identity import Sha256, original_key
 from pipeline.domain.landing import SegmentLanded
 from pipeline.settings import Settings
@@ -38,6 +39,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     folder = tmp_path_factory.mktemp("import")
     made = own_settings(folder, short_policy(folder))
     apply_buckets(made)
+    look_at_store(made)
     asyncio.run(apply_topics(made))
     yield made
     asyncio.run(_remove_topics(made))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from pipeline.domain.worm import Left, Tried, WormReport, report_document
 from pipeline.steps.worm import (
     AGAIN_S,
     DAY_MS,
+    KEPT_S,
+    KeptTrust,
     Locked,
     Refused,
     StoreTrust,
@@ -320,6 +323,62 @@ def test_reports_are_kept_under_lock_and_what_they_left_is_found_again() -> None
     assert found == [None, first.left, first.left, None]
     assert store.read("records", keys[0]) == report_document(first)
     assert store.stat("records", keys[1]).retain_until == WallMs(second.tried_at + DAY_MS)
+
+
+class TestKeptTrust:
+    """A connector, whose key may not try locks, goes by the newest report kept."""
+
+    @pytest.fixture
+    def bucket(self) -> Bucket:
+        return Bucket()
+
+    @pytest.fixture
+    def store(self, bucket: Bucket) -> MemoryObjects:
+        made = MemoryObjects(Clock(bucket))
+        made.make_bucket("records", lock_days=1)
+        return made
+
+    @pytest.fixture
+    def trust(self, bucket: Bucket, store: MemoryObjects) -> KeptTrust:
+        return KeptTrust(store, "records", Clock(bucket), 3600)
+
+    def keep(self, bucket: Bucket, store: MemoryObjects, *lies: str) -> None:
+        bucket.lies = frozenset(lies)
+        keep_report(store, "records", report(bucket), 86_400)
+
+    def test_nothing_is_taken_in_before_a_report_is_kept(
+        self, bucket: Bucket, store: MemoryObjects, trust: KeptTrust
+    ) -> None:
+        with pytest.raises(StoreUntrusted, match="not tried yet; nothing is taken in until"):
+            trust.require()
+        self.keep(bucket, store)
+        bucket.sleep(1)
+
+        trust.require()
+
+    def test_a_fault_counts_within_half_a_minute_and_so_does_its_mending(
+        self, bucket: Bucket, store: MemoryObjects, trust: KeptTrust
+    ) -> None:
+        self.keep(bucket, store)
+        trust.require()
+        self.keep(bucket, store, "shorten")
+        bucket.sleep(KEPT_S)
+
+        with pytest.raises(StoreUntrusted, match="a shorter lock: accepted"):
+            trust.require()
+        self.keep(bucket, store)
+        trust.require()
+
+    @pytest.mark.parametrize(("hours", "trusted"), [(1, True), (2, True), (3, False)])
+    def test_a_pass_wears_off_over_midnight_too(
+        self, bucket: Bucket, store: MemoryObjects, trust: KeptTrust, hours: int, trusted: bool
+    ) -> None:
+        bucket.at = T0 // DAY_MS * DAY_MS - 1_800_000
+        self.keep(bucket, store)
+        bucket.at = T0 // DAY_MS * DAY_MS - 1_800_000 + hours * 3_600_000
+
+        with nullcontext() if trusted else pytest.raises(StoreUntrusted, match="too long ago"):
+            trust.require()
 
 
 @pytest.mark.stack
