@@ -44,12 +44,14 @@ from pipeline.domain.outlook import UnitDeadlines
 from pipeline.domain.time import WallMs
 from pipeline.domain.worm import WormReport
 from pipeline.policy import load_policy
+from pipeline.reporting import sla_step
 from pipeline.settings import WORKER_PORTS, Settings
 from pipeline.steps.archive import ArchiveStep
 from pipeline.steps.breach import BreachStep, serves
 from pipeline.steps.checkpoint import CheckpointStep
 from pipeline.steps.keeping import Keeper, KeepingStep
 from pipeline.steps.probe import ProbeStep
+from pipeline.steps.sla import DailyReports
 from pipeline.steps.stitch import StitchStep
 from pipeline.steps.sweep import Sweep, Swept
 from pipeline.steps.sweep import watch as watch_retention
@@ -141,6 +143,10 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
     )
     threading.Thread(target=trust.watch, name="worm-probe", daemon=True).start()
     signer = open_signer(settings)
+    reports = DailyReports(
+        sla_step(settings, store, policy, SOFTWARE), trust, settings.daily_report_s, lambda told: _reported(told, log)
+    )
+    threading.Thread(target=reports.watch, name="daily-reports", daemon=True).start()
     log.info("worker.key", key_id=signer.key_id, fingerprint=fingerprint(signer.public))
     archive = ArchiveStep(
         store=store,
@@ -216,3 +222,13 @@ def _tell(heard: WormReport | Exception, metrics: Metrics, log: Any) -> None:
             log.critical("store.mistrusted", wrong=[f"{item.name}: {item.found}" for item in heard.wrong])
         else:
             log.info("store.trusted", differs=[item.name for item in heard.differing])
+
+
+def _reported(told: Sequence[str] | Exception, log: Any) -> None:
+    """What became of a look at the daily reports, for the logs."""
+    if isinstance(told, UnbrokenError):
+        log.warning("reports.waiting", error=str(told))
+    elif isinstance(told, Exception):
+        log.critical("reports.failed", exc_info=told)
+    elif told:
+        log.info("reports.written", keys=list(told))

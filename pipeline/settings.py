@@ -83,6 +83,13 @@ class Settings(BaseSettings):
     statements_token: SecretStr = Field(
         SecretStr(""), description="What callers of `unbroken serve` must show; it does not start without one."
     )
+    zone: str = Field(
+        "",
+        description="The site's time zone, like `Asia/Shanghai`; the machine's own when unset. Reports are of its days.",
+    )
+    daily_report_s: int = Field(
+        900, ge=1, description="How often the ledger worker looks whether a day's report is due."
+    )
     log_format: Literal["json", "console"] = Field("console", description="How log lines look.")
 
     @property

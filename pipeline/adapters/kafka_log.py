@@ -51,10 +51,16 @@ class KafkaLinkHistory:
 
 
 async def read_topic(
-    kafka: str, topic: str, partitions: int, *, last: int | None = None, since: Mapping[int, int] = MappingProxyType({})
+    kafka: str,
+    topic: str,
+    partitions: int,
+    *,
+    last: int | None = None,
+    since: Mapping[int, int] = MappingProxyType({}),
+    written_since: int | None = None,
 ) -> list[ConsumerRecord[bytes, bytes]]:
     """Every record *topic* holds now in its *partitions*, one after the other; with *last*, only that many newest per partition;
-    with *since*, only those from that offset of a partition on.
+    with *since*, only those from that offset of a partition on; with *written_since* (ms), only those the broker got from then on.
 
     Raises :class:`BrokerUnavailable` when the broker does not answer or does not know the topic.
     """
@@ -66,6 +72,11 @@ async def read_topic(
         places = [TopicPartition(topic, number) for number in range(partitions)]
         consumer.assign(places)
         begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        if written_since is not None:
+            found = await consumer.offsets_for_times(dict.fromkeys(places, written_since))
+            begins = {
+                place: ends[place] if at is None else max(begins[place], at.offset) for place, at in found.items()
+            }
         for place in places:
             newest = 0 if last is None else ends[place] - last
             consumer.seek(place, max(begins[place], newest, since.get(place.partition, 0)))

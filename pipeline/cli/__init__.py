@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "topics",
     "store",
     "status",
+    "sla",
     "recordings",
     "gaps",
     "play",

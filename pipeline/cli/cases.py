@@ -29,7 +29,7 @@ from pipeline.wire.reports import Reported
 from pipeline.wire.statements import Told, told_report
 
 _COLUMNS: Final = (
-    "recording_id", "source_id", "unit_id", "covered_from", "covered_to", "verdict", "stored_date", *OF_ARTICLE_9,
+    "recording_id", "source_id", "device_kind", "unit_id", "covered_from", "covered_to", "verdict", "stored_date", *OF_ARTICLE_9,
     "case_no", *MATTERS_LIST, "continuity_class", "badge_no", "retention_class", "secrecy",
 )  # fmt: skip
 Lang = Annotated[str, typer.Option("--lang", callback=language, help="Language of headings and messages: en or zh.")]
@@ -128,8 +128,10 @@ def export(
 
 
 def lacks(row: Mapping[str, str], policy: Policy) -> bool:
-    """Whether a mandatory field of its unit is empty."""
-    return any(not row.get(name) for name in policy.mandatory_of(row["unit_id"]))
+    """Whether a mandatory field of its unit is empty; recordings of some kinds need no case of their own."""
+    return row["device_kind"] not in policy.standing_description_kinds and any(
+        not row.get(name) for name in policy.mandatory_of(row["unit_id"])
+    )
 
 
 def row_of(known: Reported, fields: Mapping[str, Described]) -> dict[str, str]:
@@ -140,6 +142,7 @@ def row_of(known: Reported, fields: Mapping[str, Described]) -> dict[str, str]:
         **told,
         "recording_id": account.recording_id,
         "source_id": account.source_id,
+        "device_kind": account.source_kind,
         "unit_id": account.unit,
         "covered_from": _instant(account.started_at),
         "covered_to": _instant(account.ended_at),

@@ -12,11 +12,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from pipeline.adapters.kafka_log import read_topic
 from pipeline.adapters.objects_s3 import S3Objects, open_client
-from pipeline.agents.state_log import Loaded
 from pipeline.domain import continuity
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import LockedObject, RecordingArchived
@@ -29,11 +28,11 @@ from pipeline.domain.identity import RecordingId
 from pipeline.domain.time import WallMs
 from pipeline.policy import load_policy
 from pipeline.ports import ObjectStore
+from pipeline.reporting import states_of
 from pipeline.settings import Settings
 from pipeline.wire import codec, statements, topics
 from pipeline.wire.reports import Chained, Reported
 
-T = TypeVar("T")
 _LOOKS_AT_ONCE: Final = 8
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _RECEIPT: Final = re.compile(r"r([1-9][0-9]*)/receipt\.json")
@@ -75,22 +74,12 @@ def recordings(settings: Settings, only: str | None = None) -> list[Reported]:
 async def read_running(settings: Settings) -> Running:
     """Read the state topics and the deadline events to their ends."""
     sources, chains, events = await asyncio.gather(
-        _states(settings, "continuity", SourceState),
-        _states(settings, "chain", ChainState),
+        states_of(settings, "continuity", SourceState),
+        states_of(settings, "chain", ChainState),
         read_topic(settings.kafka, settings.topic(topics.DEADLINE.name), settings.topic_partitions),
     )
     changes = [codec.decode(topics.DEADLINE.name, record.value) for record in events]
     return Running(sources=sources, chains=chains, deadlines={change.recording_id: change for change in changes})
-
-
-async def _states(settings: Settings, stage: str, kind: type[T]) -> dict[str, T]:
-    parts: dict[int, Loaded] = {}
-    for record in await read_topic(
-        settings.kafka, settings.topic(topics.state_topic(stage).name), settings.topic_partitions
-    ):
-        if record.key is not None and record.value is not None:
-            parts.setdefault(record.partition, Loaded()).add(record.key, record.value)
-    return {key: codec.load_state(kind, held.state) for part in parts.values() for key, held in part.records.items()}
 
 
 def archived(

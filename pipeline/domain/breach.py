@@ -12,12 +12,13 @@ from pipeline.domain.canonical import canonical, plain
 from pipeline.domain.docket import DeadlineChanged
 
 BREACH_FORMAT: Final = "unbroken.breach.v1"
+BREACH_FOLDER: Final = "deadlines/"
 _KEY: Final = re.compile(r"deadlines/[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}/(missed|late)\.json", re.ASCII)
 
 
 def breach_key(change: DeadlineChanged) -> str:
     """Key in the records bucket."""
-    return f"deadlines/{change.source_id}/{change.recording_id}/{change.state}.json"
+    return f"{BREACH_FOLDER}{change.source_id}/{change.recording_id}/{change.state}.json"
 
 
 def is_breach_key(key: str) -> bool:

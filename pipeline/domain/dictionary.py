@@ -49,6 +49,7 @@ FIELDS: Final = (
     Field("secrecy", 13, ("密级", "敏感"), ("none", "personal", "trade", "state")),
     Field("title", 0, ("题名",)),
     Field("action_identifier", 0, ("管理活动标识符",)),
+    Field("device_kind", 2, ("设备类型",), computed=True),
     Field("covered_from", 0, ("实际开始时间",), computed=True),
     Field("covered_to", 0, ("实际结束时间",), computed=True),
     Field("verdict", 0, ("完整性结论",), computed=True),

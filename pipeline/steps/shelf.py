@@ -25,6 +25,7 @@ from pipeline.domain.keeping import entry_at
 from pipeline.domain.keys import published_id
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.probe import MediaFacts
+from pipeline.domain.sla import is_sla_key
 from pipeline.domain.verify import Content, Fault
 from pipeline.domain.viewing import is_view_key
 from pipeline.domain.worm import is_report_key
@@ -39,6 +40,9 @@ _DOCUMENT: Final = re.compile(
     re.ASCII,
 )
 """Key of a document of a revision; whatever else lies in the bucket is none of the archive's own."""
+
+_BESIDE: Final = (is_report_key, is_view_key, is_breach_key, is_sla_key)
+"""Whose keys lie beside those of recordings and say nothing about what an archived recording is made of."""
 
 
 class ReadableStore(Protocol):
@@ -77,7 +81,7 @@ def shelf_of(store: ReadableStore, bucket: str, source: str | None = None, recor
                 shelf.keys[listed.key] = name
             elif entry := entry_at(listed.key):
                 shelf.entries[listed.key] = entry.digest
-            elif not (is_report_key(listed.key) or is_view_key(listed.key) or is_breach_key(listed.key)):
+            elif not any(is_ours(listed.key) for is_ours in _BESIDE):
                 shelf.extra.append(listed.key)
         elif recording in (None, match[2]):
             numbers = shelf.recordings.setdefault(match[1], {}).setdefault(match[2], [])

@@ -128,7 +128,9 @@ def _row(line: int, cells: dict[str, str], standing: Standing, source: Source, p
     new = news(told, stands)
     taken = take(_raw(cells, told, _name(recording, new, stands), source), source.at, policy)
     whole = _raw(cells, {name: field.text for name, field in stands.items()} | told, "whole", source)
-    said = [*taken.said, *incomplete({**whole, "unit": unit or None}, policy, refuses=True)]
+    said = list(taken.said) if told else []
+    if cells.get("device_kind") not in policy.standing_description_kinds:
+        said += incomplete({**whole, "unit": unit or None}, policy, refuses=True)
     if "" in cells:
         said.append(Objection("table", "no_heading", repr(cells[""][:80])))
     refused = any(one.refuses for one in said)

@@ -101,5 +101,7 @@ def test_a_row_given_out_holds_what_was_said_and_what_was_found_out() -> None:
     assert (row["recording_id"], row["verdict"], row["case_name"]) == (account.recording_id, account.verdict, "案 1")
     assert len(row["stored_date"]) == 10
     assert not lacks(row, policy())
-    assert lacks(row_of(known, {}), policy())
-    assert lacks(row, policy(unit_mandatory_fields={account.unit: ("case_no",)}))
+    needed = policy(standing_description_kinds=())
+    assert lacks(row_of(known, {}), needed)
+    assert not lacks(row_of(known, {}), policy(standing_description_kinds=(account.source_kind,)))
+    assert lacks(row, policy(standing_description_kinds=(), unit_mandatory_fields={account.unit: ("case_no",)}))

@@ -163,3 +163,10 @@ def test_what_is_written_is_read_back_and_no_spreadsheet_runs_it() -> None:
     assert "'=HYPERLINK" in written
     assert one.metadata is not None
     assert (one.metadata.case_name, one.metadata.party_name) == (row["case_name"], row["party_name"])
+
+
+def test_a_row_of_a_kind_that_needs_no_case_may_stay_empty() -> None:
+    head = "记录编号,设备编号,设备类型,案件名称,当事人,记录日期"
+
+    assert (said(read(head, "h-1,hall-1,cctv,,,")), faults(read(head, "h-1,hall-1,cctv,,,"))) == ([], [])
+    assert len(faults(read(head, "b-1,bwc-1,body_camera,,,"))) == 3
