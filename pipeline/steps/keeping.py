@@ -105,7 +105,7 @@ class Keeper:
         demand = demanded(received_at, register, self.policy, now)
         places = list(self.places(source, recording, receipts.values(), every=demand.hold))
         keys = [Place(self.records, published_key(name), "") for name in {one.key_id for one in receipts.values()}]
-        changed = self._bring(places, demand) + self._bring(keys, demand._replace(hold=False))
+        changed = self.bring(places, demand) + self.bring(keys, demand._replace(hold=False))
         return demand, changed
 
     def free(self, source: SourceId, recording: RecordingId) -> tuple[bool, int]:
@@ -185,7 +185,8 @@ class Keeper:
                 yield Place(bucket, key, version)
             yield from (Place(bucket, key, one) for one in there if one != version)
 
-    def _bring(self, places: Iterable[Place], demand: Demand) -> int:
+    def bring(self, places: Iterable[Place], demand: Demand) -> int:
+        """Bring *places* to lie as *demand* says; returns how many had to be changed. Raises as :meth:`settle`."""
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="keeping") as pool:
             return sum(pool.map(lambda place: self._bring_one(place, demand), places))
 

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
-from pipeline.domain.archive import RecordingArchived
 from pipeline.domain.errors import Malformed, ObjectMissing
 from pipeline.domain.identity import RecordingId, SourceId
 from pipeline.domain.keeping import Demand, Lies, Shortfall, demanded, register_folder, shortfalls, unknown_classes
@@ -30,7 +29,8 @@ MENDABLE: Final = ("retention", "hold")
 
 @dataclass(slots=True, kw_only=True)
 class Swept:
-    """What one sweep looked at, and what it found; ``mended``: objects that were changed."""
+    """What one sweep looked at, and what it found; ``objects``: how often one was asked for; ``mended``: how many were
+    changed; ``keys``: until when each receipt key is needed."""
 
     at: WallMs
     recordings: int = 0
@@ -50,13 +50,23 @@ class Sweep:
 
     def run(self, source: str | None = None, recording: str | None = None, *, repair: bool = False) -> Swept:
         """Look at every recording, or at *source*'s, *recording*'s; with *repair*, lengthen locks and set holds that fall
-        short, after they were told. Raises what the store raises while it does not answer."""
+        short, after they were told. Raises what the store raises while it does not answer.
+
+        What falls short is looked at once more at the end: a hold that is just being set, or a revision that is just being
+        archived, is no shortfall.
+        """
         swept = Swept(at=self.clock.now())
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sweep") as pool:
+            again = []
             for about in self._recordings(source, recording):
-                self._one(about, swept, pool, repair)
+                swept.recordings += 1
+                if self._one(about, swept, pool, repair=False):
+                    again.append(about)
+            for about in again:
+                swept.found += self._one(about, swept, pool, repair)
             for name, until in sorted(swept.keys.items()):
-                self._key(name, until, swept, repair)
+                place = Place(self.keeper.records, published_key(name), "")
+                swept.found += self._short(f"key {name}", (place,), Demand(until, False), swept, pool, repair)
         return swept
 
     def _recordings(self, source: str | None, recording: str | None) -> Iterator[tuple[SourceId, RecordingId]]:
@@ -66,40 +76,47 @@ class Sweep:
             if source in (None, about[0]) and recording in (None, about[1]):
                 yield SourceId(about[0]), RecordingId(about[1])
 
-    def _one(self, about: tuple[SourceId, RecordingId], swept: Swept, pool: ThreadPoolExecutor, repair: bool) -> None:
+    def _one(
+        self, about: tuple[SourceId, RecordingId], swept: Swept, pool: ThreadPoolExecutor, repair: bool
+    ) -> list[Shortfall]:
         name, keeper = "/".join(about), self.keeper
-        swept.recordings += 1
         try:
             register, receipts = keeper.register(*about), keeper.receipts(*about)
             received_at = keeper.received_at(*about, max(receipts)) if receipts else None
-            if received_at is None and not register:
-                return  # not archived: its documents have no receipt yet, and verify tells of that
-            demand = demanded(received_at, register, keeper.policy, swept.at)
         except (Malformed, ObjectMissing) as exc:
-            unreadable = Shortfall(
-                about=name, kind="unreadable", place=name, expected="documents and register", found=str(exc)
-            )
-            swept.found.append(unreadable)
-            return
-        for stated in unknown_classes(register, keeper.policy.retention):
-            known = ", ".join(keeper.policy.retention)
-            place = f"{keeper.records}/{register_folder(*about)}"
-            swept.found.append(
-                Shortfall(about=name, kind="unknown_class", place=place, expected=f"one of {known}", found=stated)
-            )
-        found = self._short(name, keeper.places(*about, receipts.values(), every=demand.hold), demand, swept, pool)
-        swept.found += found
-        _note_keys(receipts.values(), demand, swept)
-        if repair and found and all(one.kind in MENDABLE for one in found):
-            swept.mended += keeper.settle(*about, now=swept.at)[1]
+            told = "documents and register that can be read"
+            return [Shortfall(about=name, kind="unreadable", place=name, expected=told, found=str(exc))]
+        if received_at is None and not register:
+            return []  # not archived: its documents have no receipt yet, and verify tells of that
+        demand = demanded(received_at, register, keeper.policy, swept.at)
+        for one in receipts.values():
+            swept.keys[one.key_id] = max(demand.until, swept.keys.get(one.key_id, demand.until))
+        place, known = f"{keeper.records}/{register_folder(*about)}", ", ".join(keeper.policy.retention)
+        unknown = [
+            Shortfall(about=name, kind="unknown_class", place=place, expected=f"one of {known}", found=stated)
+            for stated in unknown_classes(register, keeper.policy.retention)
+        ]
+        places = keeper.places(*about, receipts.values(), every=demand.hold)
+        return unknown + self._short(name, places, demand, swept, pool, repair)
 
     def _short(
-        self, name: str, places: Iterable[Place], demand: Demand, swept: Swept, pool: ThreadPoolExecutor
+        self,
+        name: str,
+        places: Iterable[Place],
+        demand: Demand,
+        swept: Swept,
+        pool: ThreadPoolExecutor,
+        repair: bool,
     ) -> list[Shortfall]:
-        found = list[Shortfall]()
+        found, mendable = list[Shortfall](), list[Place]()
         for place, lies in pool.map(lambda place: (place, self._lies(place)), places):
             swept.objects += 1
-            found += shortfalls(name, " ".join(("/".join(place[:2]), place.version_id)).rstrip(), demand, lies)
+            short = list(shortfalls(name, " ".join(("/".join(place[:2]), place.version_id)).rstrip(), demand, lies))
+            found += short
+            if any(one.kind in MENDABLE for one in short):
+                mendable.append(place)
+        if repair:
+            swept.mended += self.keeper.bring(mendable, demand)
         return found
 
     def _lies(self, place: Place) -> Lies | None:
@@ -109,22 +126,6 @@ class Sweep:
         except ObjectMissing:
             return None
         return Lies(mode=stat.lock_mode, retain_until=stat.retain_until, legal_hold=stat.legal_hold)
-
-    def _key(self, name: str, until: WallMs, swept: Swept, repair: bool) -> None:
-        """The public key of receipts, which is kept as long as the longest kept of them."""
-        place = Place(self.keeper.records, published_key(name), "")
-        found = list(shortfalls(f"key {name}", "/".join(place[:2]), Demand(until, False), self._lies(place)))
-        swept.objects += 1
-        swept.found += found
-        if repair and found and all(one.kind in MENDABLE for one in found):
-            stat = self.keeper.store.stat(place.bucket, place.key)
-            self.keeper.store.extend_retention(place.bucket, place.key, stat.version_id, until)
-            swept.mended += 1
-
-
-def _note_keys(receipts: Iterable[RecordingArchived], demand: Demand, swept: Swept) -> None:
-    for one in receipts:
-        swept.keys[one.key_id] = max(demand.until, swept.keys.get(one.key_id, demand.until))
 
 
 def watch(

@@ -114,6 +114,33 @@ def test_a_hold_that_somebody_took_off_is_told_and_not_silently_set_again() -> N
     assert second.found == first.found
 
 
+def test_what_is_settled_meanwhile_is_no_shortfall() -> None:
+    archive, asked = Archive(), list[int]()
+    keeper(archive).add(held_for("court 7", recording_id=FIRST))
+    of_first = sweep(archive).run(SOURCE, FIRST).objects // 2  # looked at twice, as all of it falls short
+
+    def settle_meanwhile(count: int) -> None:
+        asked.append(count)
+        if len(asked) == of_first + 1:
+            keeper(archive).settle(SOURCE, FIRST)
+
+    looking = replace(sweep(archive), on_object=settle_meanwhile)
+    tampered(archive, "records", manifest(SECOND), lock_mode="none")
+
+    assert told(looking.run().found) == {(f"{SOURCE}/{SECOND}", "retention")}
+    assert of_first == 14
+
+
+def test_one_object_that_is_gone_does_not_keep_the_others_from_being_mended() -> None:
+    archive = Archive()
+    keeper(archive).add(held_for("court 7", recording_id=FIRST))
+    tampered(archive, "records", manifest().replace("manifest.json", "playlist.m3u8"), gone=True)
+
+    sweep(archive).run(repair=True)
+
+    assert [one.kind for one in sweep(archive).run().found] == ["missing"]
+
+
 def test_an_entry_whose_effect_was_interrupted_is_told_and_mended() -> None:
     archive = Archive()
     keeper(archive).add(held_for("court 7", recording_id=FIRST))
@@ -130,7 +157,8 @@ def test_a_policy_that_was_lengthened_shows_what_lies_short_of_it() -> None:
 
     swept = sweep(archive, provisional_retention_s=2 * YEAR_MS // 1000).run(repair=True)
 
-    assert told(swept.found) == {(f"{SOURCE}/hall-1-{name}", "retention") for name in "abc"}
+    about = {f"{SOURCE}/hall-1-{name}" for name in "abc"} | {f"key {signer().key_id}"}
+    assert told(swept.found) == {(name, "retention") for name in about}
     assert sweep(archive, provisional_retention_s=2 * YEAR_MS // 1000).run().found == []
 
 
