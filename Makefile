@@ -10,7 +10,7 @@ BROKERS ?=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status demo test lint check bench corpus render lock test-brokers faults fresh
+.PHONY: help install up down status demo test lint check bench corpus render months lock test-brokers faults fresh
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -54,6 +54,9 @@ corpus: install  ## what is found and what is invented in recordings broken on p
 
 render: install  ## write the files that are made from data
 	$(PY) docs/render.py
+
+months: install  ## 200 simulated months of deadlines (25 are part of `make test`)
+	UNBROKEN_MONTH_SEEDS=200 $(PY) -m pytest tests/domain/test_deadline_month.py
 
 lock: install  ## renew the lock file after editing pyproject.toml
 	$(PY) -m pip install -q uv && uv pip compile -q pyproject.toml --group dev --python-version 3.11 \

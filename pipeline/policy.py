@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -25,6 +26,8 @@ class _Recording(msgspec.Struct, forbid_unknown_fields=True):
 class _Deadline(msgspec.Struct, forbid_unknown_fields=True):
     deadline_s: int
     at_risk_before_s: int
+    from_return: bool
+    from_end_of_day: str
     mandatory_fields: tuple[str, ...]
     unit_mandatory_fields: dict[str, tuple[str, ...]]
     standing_description_kinds: tuple[SourceKind, ...]
@@ -83,6 +86,8 @@ def load_policy(path: Path | None = None) -> Policy:
         next_block_grace_s=raw.recording.next_block_grace_s,
         deadline_s=raw.deadline.deadline_s,
         at_risk_before_s=raw.deadline.at_risk_before_s,
+        from_return=raw.deadline.from_return,
+        day_offset_minutes=_offset(raw.deadline.from_end_of_day, where),
         provisional_retention_s=raw.archive.provisional_retention_s,
         retention=raw.retention,
         checkpoint_s=raw.archive.checkpoint_s,
@@ -95,6 +100,14 @@ def load_policy(path: Path | None = None) -> Policy:
         standing_description_kinds=raw.deadline.standing_description_kinds,
         remembered_closed_recordings=raw.recording.remembered_closed_recordings,
     )
+
+
+def _offset(text: str, where: str) -> int | None:
+    """Minutes from UTC as in ``+08:00``; ``None`` for nothing."""
+    match = re.fullmatch(r"([+-])(0\d|1[0-4]):([0-5]\d)", text, re.ASCII)
+    if text and match is None:
+        raise Misconfigured(f"policy needs from_end_of_day empty or like +08:00, found {text!r} ({where})")
+    return None if match is None else int(match[1] + "1") * (int(match[2]) * 60 + int(match[3]))
 
 
 def _integers(part: msgspec.Struct | Tolerance | RetentionClass) -> list[tuple[str, int]]:

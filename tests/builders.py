@@ -46,6 +46,8 @@ def policy(**changes: Any) -> Policy:
         next_block_grace_s=300,
         deadline_s=86400,
         at_risk_before_s=14400,
+        from_return=False,
+        day_offset_minutes=None,
         provisional_retention_s=31536000,
         retention={
             "permanent": RetentionClass(keep_s=347_133_600, hold=True),

@@ -118,3 +118,20 @@ def test_every_value_is_explained_beside_it() -> None:
     silent = [table.partition("]")[0] for table in tables if "#" not in table and not table.startswith("tolerance")]
 
     assert silent == []
+
+
+@pytest.mark.parametrize(("text", "minutes"), [("", None), ("+08:00", 480), ("-03:30", -210), ("+00:00", 0)])
+def test_the_end_of_a_camera_s_day_is_at_an_offset_or_does_not_count(
+    tmp_path: Path, text: str, minutes: int | None
+) -> None:
+    path = written(tmp_path / "p.toml", SHIPPED.replace('from_end_of_day = ""', f'from_end_of_day = "{text}"'))
+
+    assert load_policy(path).day_offset_minutes == minutes
+
+
+@pytest.mark.parametrize("text", ["8", "+8:00", "+15:00", "+08:60", "Asia/Shanghai"])
+def test_an_offset_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path / "p.toml", SHIPPED.replace('from_end_of_day = ""', f'from_end_of_day = "{text}"'))
+
+    with pytest.raises(Misconfigured, match=re.escape(f"from_end_of_day empty or like +08:00, found '{text}'")):
+        load_policy(path)

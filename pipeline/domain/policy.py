@@ -49,6 +49,8 @@ class Policy:
     next_block_grace_s: int
     deadline_s: int
     at_risk_before_s: int
+    from_return: bool
+    day_offset_minutes: int | None
     provisional_retention_s: int
     retention: Mapping[str, RetentionClass]
     checkpoint_s: int

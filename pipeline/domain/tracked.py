@@ -15,7 +15,8 @@ what we know ourselves:
 Until the end is announced (of a block it is known) and all it counts has been heard of, the claimed end may still grow,
 so it does not count yet: half an import must not look like a missed deadline. A claim is corrected by the measured clock
 offset first. Where a file states only its start, the start stands for the end: the deadline is then early by at most one
-file. "First seen" is the first segment or the announcement of an end, whichever came first, so a recording that was
+file. Two readings of article 9 are the policy's to switch on: docked recordings count from first seen alone
+(``from_return``), a camera's blocks from the end of their day (``day_offset_minutes``). "First seen" is the first segment or the announcement of an end, whichever came first, so a recording that was
 announced and never arrived has a deadline too.
 """
 
@@ -30,6 +31,7 @@ from pipeline.domain.duty import CLOCK_PAST_MS
 from pipeline.domain.identity import RecordingId, SourceKind
 from pipeline.domain.landing import Ends, SegmentLanded
 from pipeline.domain.policy import Policy
+from pipeline.domain.schedule import DAY_MS, MINUTE_MS
 from pipeline.domain.spans import both, joined
 from pipeline.domain.time import MAX_WALL_MS, WallMs
 
@@ -91,8 +93,17 @@ def deadline_at(tracked: Tracked, policy: Policy) -> WallMs | None:
         return None
     end = tracked.claimed_end
     settled = is_whole(tracked, MAX_WALL_MS) or tracked.archived_at is not None
-    start = bound if end is None or not settled else min(end, bound)
+    claimed = settled and not (policy.from_return and tracked.ends == "declared")
+    start: int = bound if end is None or not claimed else min(end, bound)
+    if tracked.ends == "next_block" and policy.day_offset_minutes is not None:
+        start = _end_of_day(start, policy.day_offset_minutes)
     return wall(start + policy.deadline_s * 1000)
+
+
+def _end_of_day(at: int, offset_minutes: int) -> int:
+    """The next midnight at that offset from UTC, or *at* itself if it is one."""
+    shift_ms = offset_minutes * MINUTE_MS
+    return -(-(at + shift_ms) // DAY_MS) * DAY_MS - shift_ms
 
 
 def progress(tracked: Tracked, policy: Policy) -> Progress:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.domain.time import WallMs
+from pipeline.domain.time import WallMs, from_rfc3339
 from pipeline.domain.tracked import Tracked, deadline_at, is_whole, progress
 from tests.builders import RECORDING, T0, policy
 
@@ -47,3 +47,25 @@ def test_a_recording_is_whole_when_as_many_files_came_as_were_announced(landed: 
 
     assert is_whole(ended, T0 + 5) == whole
     assert not is_whole(ended, T0 + 4)
+
+
+@pytest.mark.parametrize(("from_return", "start"), [(False, T0 - 3600_000), (True, T0 + 1)])
+def test_a_policy_may_count_from_the_return_of_the_device(from_return: bool, start: int) -> None:
+    docked = replace(RECEIVED, ends="declared", claimed_end=WallMs(T0 - 3600_000), ended_at=WallMs(T0 + 9))
+
+    assert deadline_at(docked, policy(from_return=from_return)) == start + POLICY.deadline_s * 1000
+
+
+@pytest.mark.parametrize(
+    ("end", "midnight"),
+    [
+        ("2026-11-24T15:59:59.999Z", "2026-11-24T16:00:00.000Z"),
+        ("2026-11-24T16:00:00.000Z", "2026-11-24T16:00:00.000Z"),
+        ("2026-11-24T16:00:00.001Z", "2026-11-25T16:00:00.000Z"),
+    ],
+)
+def test_a_policy_may_count_a_camera_s_blocks_from_the_end_of_their_day(end: str, midnight: str) -> None:
+    block = replace(EXPECTED, ends="next_block", expected_end=from_rfc3339(end))
+
+    assert deadline_at(block, policy(day_offset_minutes=480)) == from_rfc3339(midnight) + POLICY.deadline_s * 1000
+    assert deadline_at(block, POLICY) == from_rfc3339(end) + POLICY.deadline_s * 1000
