@@ -27,8 +27,8 @@ from pipeline.domain.identity import RecordingId, Sha256, SourceId, recording_id
 from pipeline.domain.time import WallMs
 
 CHECKPOINT_FORMAT: Final = "unbroken.checkpoint.v1"
-HELD_BYTES: Final = 256 << 10
-"""Of a source's links, held in its state. A minute's files for an hour stay under it; a state record is put for each link."""
+HELD_BYTES: Final = 64 << 10
+"""Of a source's links, held in its state, which is put anew with each of them: some 40 segments."""
 _KEY: Final = re.compile(
     r"checkpoints/([A-Za-z0-9][\w.-]{0,95})/([A-Za-z0-9][\w.-]{0,95})/"
     r"[-0-9][0-9]{7,15}-[-0-9][0-9]{7,15}-[0-9a-f]{16}\.json",
