@@ -86,6 +86,7 @@ HOURS_LEFT: Final[Steps] = ((None, "red"), (1, "orange"), (4, "green"))
 NONE_H: Final = 24 * 7
 """A deadline this far away is none: the shown value is cut here."""
 
+DAY_S: Final = 24 * 3600
 NEXT: Final = "unbroken:deadline_next_timestamp_seconds:min"
 GAPS: Final = "unbroken:gaps_standing:sum"
 LAG: Final = "unbroken:lag_events:sum"
@@ -94,6 +95,7 @@ UNIT: Final = '{unit=~"$unit"}'
 
 _NONE: Final = ((0, 0.5, "none", "green"),)
 _LOCKS: Final = ((0, 0.5, "broken", "red"), (0.5, 1.5, "holds", "green"))
+_NOT_YET: Final = ((-2, -0.5, "not_yet", "text"),)
 _ROOM: Final = ((-2, -0.5, "not_known", "text"),)
 
 WALL: Final = Board(
@@ -321,11 +323,12 @@ COMPLETENESS: Final = Board(
         ),
         areas(
             "recorded_hours",
-            (24, 7),
+            (12, 7),
             "h",
             PLAIN,
             {"{{source_kind}}": f"{_per(m.COVERED_SECONDS, 'source_kind', '1d')} / 3600"},
         ),
+        areas("new_gaps", (12, 7), "short", PLAIN, {"{{source_kind}}": _per(m.GAPS, "source_kind", "1d")}, decimals=0),
     ),
 )
 
@@ -358,6 +361,22 @@ PIPELINE: Final = Board(
             ((None, "green"), (4, "orange"), (20, "red")),
             f"clamp_min((time() - min({name(m.QUARANTINE_OLDEST)})) / 3600, 0)",
             decimals=1,
+        ),
+        levels(
+            "canary",
+            (12, 8),
+            "s",
+            ((None, "green"), (1800, "orange"), (2700, "red")),
+            {"{{stage}}": f"clamp_max(time() - max by (stage) ({name(m.CANARY_LAST_SEEN)}), {DAY_S})"},
+            words=((DAY_S, 1e12, "not_for_a_day", "red"),),
+        ),
+        levels(
+            "set_aside",
+            (12, 8),
+            "short",
+            WARN_AT_ONE,
+            {"{{reason}}": f"round({_per(m.QUARANTINED, 'reason', '1d')})"},
+            decimals=0,
         ),
         lines("lag", (12, 8), "short", ((None, "green"), (1000, "orange")), {"{{stage}}": LAG}, decimals=0),
         lines(
@@ -472,8 +491,9 @@ STORE: Final = Board(
             (6, 7),
             "h",
             ((None, "green"), (48, "orange"), (72, "red")),
-            f"(time() - max({name(m.RETENTION_LAST)} > 0)) / 3600",
+            f"(time() - max({name(m.RETENTION_LAST)} > 0)) / 3600 or vector(-1)",
             decimals=1,
+            words=_NOT_YET,
         ),
         areas("behind", (12, 7), "short", GOOD_AT_ZERO, {"{{stage}}": _per(m.STATE_BEHIND, "stage", "1d")}, decimals=0),
         areas("versions", (12, 7), "short", PLAIN, {"{{version}}": f"sum by (version) ({name(m.BUILD)})"}, decimals=0),

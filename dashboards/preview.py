@@ -177,8 +177,13 @@ def _panel(panel: dict[str, Any], source: Source) -> str:
 def _stat(panel: dict[str, Any], series: list[Series], width: int, height: int, _source: Source) -> str:
     defaults = panel["fieldConfig"]["defaults"]
     text, colour = shown(series[0].points[-1][1], defaults) if series else (defaults["noValue"], _COLOURS["text"])
-    size = min(height * 0.62, width / max(3.2, len(text) * 0.68))
+    size = min(height * 0.62, (width - 30) / max(2.2, _ems(text)))
     return f'<div class="stat" style="background:{colour};font-size:{size:.0f}px;padding-top:18px">{escape(text)}</div>'
+
+
+def _ems(text: str) -> float:
+    """About how wide *text* is, in heights of a capital."""
+    return sum(1.02 if ord(letter) > 0x2E80 else 0.62 for letter in text)
 
 
 def _levels(panel: dict[str, Any], series: list[Series], width: int, height: int, _source: Source) -> str:
@@ -256,7 +261,8 @@ def _curves(panel: dict[str, Any], series: list[Series], width: int, height: int
     series = [item._replace(points=[point for point in item.points if math.isfinite(point[1])]) for item in series]
     columns = _heights(series, stacked)
     top = _round_up(max([high for column in columns for _, _, high in column] or [0]), defaults)
-    left, right, low = 70, width - 12, height - 52
+    legend, rows = _legend(series, width, height)
+    left, right, low = 70, width - 12, height - 34 - 18 * rows
 
     def x(at: float) -> float:
         return left + (at - source.end + source.seconds) / source.seconds * (right - left)
@@ -285,7 +291,7 @@ def _curves(panel: dict[str, Any], series: list[Series], width: int, height: int
                 parts.append(
                     f'<line x1="{left}" x2="{right}" y1="{at:.1f}" y2="{at:.1f}" stroke="{_COLOURS[step["color"]]}" stroke-dasharray="6 4"/>'
                 )
-    return _svg(width, height, [*parts, *_times(left, right, low + 16, source), *_legend(series, width, height)])
+    return _svg(width, height, [*parts, *_times(left, right, low + 16, source), *legend])
 
 
 def _heights(series: Sequence[Series], stacked: bool) -> list[list[tuple[float, float, float]]]:
@@ -311,15 +317,21 @@ def _round_up(most: float, defaults: dict[str, Any]) -> float:
     return next(size * part for part in (1, 2, 4, 5, 8, 10, 20) if size * part >= most * 1.02)
 
 
-def _legend(series: Sequence[Series], width: int, height: int) -> Iterator[str]:
-    x = 70
+def _legend(series: Sequence[Series], width: int, height: int) -> tuple[list[str], int]:
+    """Names with their colours, and in how many rows."""
+    places, x, row = [], 70, 0
     for item in series:
-        length = 30 + sum(13 if ord(letter) > 0x2E80 else 7.3 for letter in item.name)
-        if x + length > width:
-            return
-        yield f'<rect x="{x}" y="{height - 19}" width="14" height="4" fill="{item.colour}"/>'
-        yield f'<text class="name" x="{x + 19}" y="{height - 12}">{escape(item.name)}</text>'
-        x += int(length) + 8
+        length = 38 + int(13 * _ems(item.name))
+        if x + length > width and x > 70:
+            x, row = 70, row + 1
+        places.append((item, x, row))
+        x += length
+    parts = []
+    for item, at, number in places:
+        y = height - 12 - 18 * (row - number)
+        parts.append(f'<rect x="{at}" y="{y - 7}" width="14" height="4" fill="{item.colour}"/>')
+        parts.append(f'<text class="name" x="{at + 19}" y="{y}">{escape(item.name)}</text>')
+    return parts, row + 1
 
 
 def _times(left: float, right: float, y: float, source: Source) -> Iterator[str]:

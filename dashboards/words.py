@@ -249,6 +249,13 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
             "自带时间与设备时钟矛盾的文件数（第八条）：时钟跳变或漂移，应校时。",
         ),
     ),
+    "new_gaps": (
+        Text("Gaps, per day", "每日中断数"),
+        Text(
+            "Interruptions of recordings that ended in the day before, by kind of device (article 8).",
+            "前一天结束的记录中的中断数，按设备类别（第八条）。",
+        ),
+    ),
     "recorded_hours": (
         Text("Hours recorded, per day", "每日录制小时数"),
         Text(
@@ -257,6 +264,13 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
         ),
     ),
     # -- pipeline
+    "canary": (
+        Text("Canary", "探针记录"),
+        Text(
+            "Time since the last canary that came past each stage had set out (article 9). `unbroken canary` sends one every quarter of an hour: the first stage that is late is where the way is blocked.",
+            "距各环节最近通过的探针记录出发的时间（第九条）。`unbroken canary` 每十五分钟发送一条：第一个迟到的环节即为受阻之处。",
+        ),
+    ),
     "lag": (
         Text("Waiting on the broker", "消息队列积压"),
         Text(
@@ -294,6 +308,13 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
         Text(
             "Inputs set aside with their bytes and the reason, on which nobody has decided. `unbroken quarantine list` names them.",
             "已连同原始字节与原因隔离、尚未处理的输入数。可用 `unbroken quarantine list` 查看。",
+        ),
+    ),
+    "set_aside": (
+        Text("Set aside by reason, per day", "每日隔离原因"),
+        Text(
+            "Inputs set aside in the day before, by what was wrong with them; infra/runbook.md says what to do about each.",
+            "前一天被隔离的输入，按原因；处置方法见处置手册。",
         ),
     ),
     "quarantine_age": (
@@ -479,6 +500,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "stitch": Text("stitch", "成册"),
         "archive": Text("archive", "归档"),
         "deadline": Text("deadline", "时限"),
+        "breach": Text("breach", "逾期留证"),
     },
 }
 """What a legend shows instead of a label's value; values that are not here are shown as they are."""
@@ -503,6 +525,8 @@ STATES: Final[Mapping[str, Text]] = {
     "none_open": Text("none open", "无待归档"),
     "not_known": Text("not known", "未知"),
     "no_data": Text("? nobody reports", "？无人上报"),
+    "not_yet": Text("not yet", "尚未进行"),
+    "not_for_a_day": Text("none for a day", "一天以上没有"),
     "none": Text("✓ 0", "✓ 0"),
 }
 """Values that are shown as words: meaning never hangs on colour alone."""

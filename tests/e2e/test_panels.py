@@ -14,10 +14,9 @@ import pytest
 from dashboards.boards import BOARDS
 from pipeline.demo.stand import Stand
 from pipeline.demo.truth import Truth, differences
-from tests.dashboards.queries import filled_in
 from tests.e2e.conftest import PORTS, Film
 from tests.e2e.monitor import Monitor
-from tests.infra.expressions import ROOT, RULES, series_in
+from tests.infra.expressions import ROOT, RULES, filled_in, series_in
 
 pytestmark = pytest.mark.stack
 

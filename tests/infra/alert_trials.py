@@ -26,6 +26,7 @@ _WORM_LAST: Final = 'unbroken_worm_probe_last_timestamp_seconds{instance="%s"}'
 _SHORT: Final = 'unbroken_retention_shortfall_objects{instance="ledger",shortfall="%s"}'
 _SWEPT: Final = 'unbroken_retention_last_sweep_timestamp_seconds{instance="%s"}'
 _FREE: Final = "minio_cluster_capacity_usable_free_bytes"
+_CANARY: Final = 'unbroken_canary_last_seen_timestamp_seconds{stage="deadline",instance="ledger"}'
 _LAG: Final = 'unbroken_lag_events{stage="chain",instance="ledger"}'
 _DONE: Final = 'unbroken_events_total{stage="chain",result="done"}'
 
@@ -59,6 +60,8 @@ HEALTHY: Final[Mapping[str, str]] = {
     _SWEPT % "media": "0x",
     _FREE: "1000000000000-1000000x",
     'unbroken_retrying{stage="archive"}': "0x",
+    _CANARY: "0+60x",
+    'unbroken_canary_last_seen_timestamp_seconds{stage="probe",instance="media"}': "0+60x",
     _LAG: "5x",
     _DONE: "0+60x",
     'unbroken_broker_last_answer_timestamp_seconds{instance="ledger"}': "0+60x",
@@ -254,6 +257,9 @@ TRIALS: Final = (
         {'unbroken_retrying{stage="archive"}': "0x30 1x20"},
     ),
     _quiet("UnbrokenPartitionWaiting", "four minutes", {'unbroken_retrying{stage="archive"}': "0x30 1x4 0x20"}, at=36),
+    _fires("UnbrokenCanaryStalled", "it stops before the archive", CRITICAL, {_CANARY: "0+60x10 600x"}, at=62),
+    _fires("UnbrokenCanaryStalled", "none was ever sent", CRITICAL, {_CANARY: "0x"}, at=62),
+    _quiet("UnbrokenCanaryStalled", "two are missing", {_CANARY: "0+60x20 1200x"}, at=62),
     _fires("UnbrokenBacklogGrowing", "a day of work behind", _STAGE, {_LAG: "0+1000x90", _DONE: "0+10x90"}, at=80),
     _quiet("UnbrokenBacklogGrowing", "much, and falling", {_LAG: "100000-1000x90", _DONE: "0+10x90"}, at=80),
     _quiet("UnbrokenBacklogGrowing", "growing, and carried on in minutes", {_LAG: "0+10x90", _DONE: "0+60x90"}, at=80),

@@ -1,4 +1,4 @@
-"""PromQL as the tests read it: the rules as committed, and which series an expression reads."""
+"""PromQL as the tests read it: the rules as committed, what the dashboards ask, and which series an expression reads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+
+from dashboards.boards import BOARDS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 RULES: Final[list[dict[str, Any]]] = [
@@ -28,3 +30,13 @@ def series_in(expression: str) -> set[str]:
     for pattern in _NOT_READ:
         expression = re.sub(pattern, " ", expression)
     return set(re.findall(r"[a-zA-Z_][a-zA-Z0-9_:]*", expression))
+
+
+def asked() -> set[str]:
+    """Every query of every panel."""
+    return {query.expr for board in BOARDS.values() for panel in board.panels for query in panel.queries}
+
+
+def filled_in(expr: str, *, interval: str = "1m", span: str = "1h") -> str:
+    """*expr* with what Grafana puts in for its variables: all units, a rate's window, the range shown."""
+    return expr.replace("$unit", ".*").replace("$__rate_interval", interval).replace("$__range", span)

@@ -22,8 +22,7 @@ from pipeline.domain.keeping import ShortfallKind
 from pipeline.domain.outlook import AGE_BANDS
 from pipeline.domain.recording import GAP_CLASSES
 from pipeline.domain.tracked import Cause
-from tests.dashboards.queries import asked, filled_in
-from tests.infra.expressions import ROOT, RULES, series_in
+from tests.infra.expressions import ROOT, RULES, asked, filled_in, series_in
 
 COMMITTED: dict[str, dict[str, Any]] = {
     str(path.relative_to(ROOT)): json.loads(path.read_text("utf-8")) for path in sorted(ROOT.glob(f"{FOLDER}/*/*.json"))
@@ -38,7 +37,7 @@ COUNTERS = {f"unbroken_{metric.name}" for metric in m.CATALOGUE if metric.kind =
 ARTICLE = {"en": r"\(articles? \d+", "zh": "第.{1,5}条"}
 WITHOUT_ARTICLE = {
     "retrying", "retries", "quarantined", "workers", "broker", "partitions", "rebalances", "loop", "pool", "pool_deaths",
-    "done", "stage_time", "room", "behind", "versions", "objective_b",
+    "done", "stage_time", "set_aside", "room", "behind", "versions", "objective_b",
 }  # fmt: skip
 """Panels about the machine, which no article speaks of."""
 
@@ -162,6 +161,14 @@ def test_a_query_reads_only_what_exists_and_counters_only_as_growth(expr: str) -
         assert len(grown) == len(re.findall(rf"\b{name}\b", expr)), f"{name} outside of rate() and increase()"
         assert set(grown) <= {"$__rate_interval", "$__range", "1h", "1d", "24h"}
     assert not re.search(r"\brate\([^[]*\[(?!\$__rate_interval)", expr)
+
+
+def test_every_metric_is_shown_or_alerted_on() -> None:
+    read = set().union(*(series_in(filled_in(expr)) for expr in [*asked(), *(rule["expr"] for rule in RULES)]))
+
+    assert [
+        metric.name for metric in m.CATALOGUE if not {f"unbroken_{metric.name}{end}" for end in ("", "_bucket")} & read
+    ] == []
 
 
 def test_grafana_is_given_the_data_source_and_both_folders() -> None:
