@@ -134,7 +134,7 @@ def with_file(camera: Camera, landed: SegmentLanded, policy: Policy) -> Camera:
     block_ms = policy.block_s * 1000
     block = start - start % block_ms
     blocks = camera.heard_blocks
-    if block >= camera.accounted_until and block not in blocks:
+    if camera.since is not None and block >= camera.accounted_until and block not in blocks:
         blocks = tuple(sorted((*blocks, block)))[-MAX_HEARD_BLOCKS:]
     return replace(camera, recorded_until=max(camera.recorded_until, end), heard_blocks=blocks)
 

@@ -213,6 +213,12 @@ def test_a_file_without_claims_was_recorded_when_it_arrived() -> None:
     assert recorded(landed(claimed_start=None, claimed_end=None, received_at=T0)) == (T0, T0)
 
 
+def test_of_a_source_without_a_schedule_no_blocks_are_remembered() -> None:
+    made = heard(Camera(), file(0, HOUR), file(5 * HOUR, 6 * HOUR))
+
+    assert (made.heard_blocks, made.recorded_until) == ((), T0 + 6 * HOUR)
+
+
 def test_what_is_remembered_of_a_camera_is_bounded() -> None:
     made = camera(*[(number * HOUR, number * HOUR + 1) for number in range(MAX_PAUSES + 1)])
     for number in range(MAX_HEARD_BLOCKS + 1):
