@@ -40,17 +40,19 @@ _RECEIPT: Final = re.compile(r"r([1-9][0-9]*)/receipt\.json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """The running state by source, and the last word on each deadline by recording."""
+    """The running state by source, the last word on each deadline by recording, and all words on all of them, in order."""
 
     sources: Mapping[str, SourceState]
     chains: Mapping[str, ChainState]
     deadlines: Mapping[RecordingId, DeadlineChanged]
+    changes: tuple[DeadlineChanged, ...]
 
 
-def recordings(settings: Settings, only: str | None = None) -> list[Reported]:
-    """Every recording but canaries, or the one named *only* (with its locks asked of the store now), in order of their ids."""
+def recordings(settings: Settings, only: str | None = None, running: Running | None = None) -> list[Reported]:
+    """Every recording but canaries, or the one named *only* (with its locks asked of the store now), in order of their ids.
+    *running*: where the caller has read it already."""
     store = S3Objects(open_client(settings))
-    running = asyncio.run(read_running(settings))
+    running = asyncio.run(read_running(settings)) if running is None else running
     found: dict[RecordingId, Reported] = {}
     for receipt, manifest in archived(store, settings, only):
         account = codec.load_state(RecordingEnded, manifest["account"])
@@ -79,7 +81,8 @@ async def read_running(settings: Settings) -> Running:
         read_topic(settings.kafka, settings.topic(topics.DEADLINE.name), settings.topic_partitions),
     )
     changes = [codec.decode(topics.DEADLINE.name, record.value) for record in events]
-    return Running(sources=sources, chains=chains, deadlines={change.recording_id: change for change in changes})
+    last = {change.recording_id: change for change in changes}
+    return Running(sources=sources, chains=chains, deadlines=last, changes=tuple(changes))
 
 
 def archived(

@@ -1,4 +1,7 @@
-"""``unbroken status``: what runs, what waits, the next deadline. The first thing to look at, at any hour."""
+"""``unbroken status``: what runs, what waits, what is due and what was missed, on one screen, at any hour.
+
+Every part is asked for by itself. What does not answer is NOT KNOWN, with the reason, and is never shown as zero.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,29 @@ import json
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from rich.console import Console
 
+from pipeline.adapters.clock import SystemClock
 from pipeline.cli.quarantine import held, waiting
+from pipeline.domain.canary import CANARY_UNIT
 from pipeline.domain.docket import DeadlineChanged
+from pipeline.domain.errors import UnbrokenError
 from pipeline.domain.time import to_rfc3339
+from pipeline.domain.worm import is_report_key
+from pipeline.policy import load_policy
 from pipeline.settings import WORKER_PORTS, Settings
 from pipeline.wire import topics
-from pipeline.wire.reports import Reported
+from pipeline.wire.reports import Reported, gap_reports
 from pipeline.wire.topics import Topic
+
+T = TypeVar("T")
+_UNKNOWN: Final = "NOT KNOWN"
 
 STAGES: Final[Mapping[str, tuple[str, tuple[Topic, ...]]]] = {
     "probe": ("media", (topics.LANDED,)),
@@ -46,31 +59,70 @@ def register(app: typer.Typer) -> None:
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON (schemas/status.v1).")] = False,
 ) -> None:
-    """Say what runs, what waits and what is due next; exit 1 if no ready worker of a kind answers."""
+    """Say what runs, what waits, what is due and what was missed. What cannot be asked is NOT KNOWN, never zero; exit 3
+    then, and 1 if no ready worker of a kind answers."""
     found = look(Settings())
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:
         for line in in_words(found):
-            Console(highlight=False, soft_wrap=True).print(line)
+            Console(highlight=False, soft_wrap=True).print(line, markup=False)
+    if found["not_known"]:
+        raise typer.Exit(3)
     if {worker["name"] for worker in found["workers"] if worker["ready"]} != set(PORTS):
         raise typer.Exit(1)
 
 
 def look(settings: Settings) -> dict[str, Any]:
-    """Everything ``status`` shows, in the shape of ``schemas/status.v1``."""
-    from pipeline.cli.catalogue import recordings
+    """Everything ``status`` shows, in the shape of ``schemas/status.v1``. Nothing that does not answer keeps the rest back."""
+    from pipeline.cli.catalogue import read_running, recordings
 
-    known = recordings(settings)
+    policy, today = load_policy(settings.policy), _today(settings)
+    not_known: list[dict[str, str]] = []
+
+    def ask(what: str, answer: Callable[[], T]) -> T | None:
+        try:
+            return answer()
+        except UnbrokenError as exc:
+            not_known.append({"what": what, "why": str(exc)})
+            return None
+
+    with ThreadPoolExecutor() as pool:  # so that what does not answer is waited for once
+        asked_lags = pool.submit(ask, "stages", lambda: asyncio.run(_lags(settings)))
+        asked_kept = pool.submit(ask, "quarantine", lambda: waiting(asyncio.run(held(settings))))
+        asked_store = pool.submit(ask, "store", lambda: _last_try(settings))
+        running = ask("deadlines", lambda: asyncio.run(read_running(settings)))
+        known = None
+        if running is None:
+            not_known.append({"what": "recordings", "why": "which are open is known from the broker"})
+        else:
+            known = ask("recordings", lambda: recordings(settings, running=running))
+    lags, kept, store = asked_lags.result(), asked_kept.result(), asked_store.result()
     ports = {**PORTS, **({"ledger": (settings.worker_port,)} if settings.worker_port else {})}
     return {
         "workers": [
             _worker(name, port) for name, numbers in ports.items() for port in numbers if _wanted(port, numbers)
         ],
-        "stages": asyncio.run(_stages(settings)),
-        "recordings": standings(known),
-        "deadlines": _deadlines([reported.deadline for reported in known if reported.deadline is not None]),
+        "stages": rows(lags, kept),
+        "recordings": None if known is None else standings(known),
+        "deadlines": None if running is None else deadlines(running.changes, today),
+        "gaps": None if known is None else gaps([gap for one in known for gap in gap_reports(one, policy)]),
+        "quarantine": None if kept is None else {"waiting": sum(kept.values())},
+        "store": store,
+        "not_known": sorted(not_known, key=lambda gone: gone["what"]),
     }
+
+
+def rows(lags: Mapping[str, int] | None, kept: Mapping[str, int] | None) -> list[dict[str, Any]]:
+    """A row for each stage; ``None`` where nobody could be asked."""
+    return [
+        {
+            "name": name,
+            "lag": None if lags is None else lags[name],
+            "quarantined": None if kept is None else kept.get(name, 0),
+        }
+        for name in STAGES
+    ]
 
 
 def standings(known: Sequence[Reported]) -> dict[str, int]:
@@ -79,28 +131,73 @@ def standings(known: Sequence[Reported]) -> dict[str, int]:
     return {name: found[name] for name in ("open", "pending", "archived")}
 
 
-def _deadlines(changes: list[DeadlineChanged]) -> dict[str, Any]:
-    states = Counter(change.state for change in changes)
-    ahead = [change for change in changes if change.state in ("expected", "tracked", "at_risk")]
-    first = min(ahead, key=lambda change: change.at, default=None)
+def gaps(reports: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many gaps are open, unexplained, wait for a review."""
+    states, reviews = Counter(gap["state"] for gap in reports), Counter(gap["review"] for gap in reports)
+    return {"open": states["open"], "unexplained": states["unexplained"], "to_review": reviews["waiting"]}
+
+
+def deadlines(changes: Iterable[DeadlineChanged], today: tuple[int, int]) -> dict[str, Any]:
+    """How the deadlines stand, the canary's left out. ``missed_today``: those that passed today unmet, made up for or not;
+    ``oldest``: of what is not archived, what is or was due first."""
+    ours = [change for change in changes if change.unit != CANARY_UNIT]
+    last = list({(change.source_id, change.recording_id): change for change in ours}.values())
+    states = Counter(change.state for change in last)
+    answered = {(change.source_id, change.stands_for) for change in last}
+    ahead = [change for change in last if change.state in ("expected", "tracked", "at_risk")]
+    behind = [change for change in last if change.state == "missed" and change.progress != "archived"]
+    behind = [change for change in behind if (change.source_id, change.recording_id) not in answered]
+    missed = {
+        (change.source_id, change.recording_id)
+        for change in ours
+        if change.state == "missed" and today[0] <= change.at < today[1]
+    }
     return {
         "tracked": states["tracked"] + states["expected"],
         "at_risk": states["at_risk"],
         "missed": states["missed"] + states["late"],
-        "next": first and {"recording_id": first.recording_id, "at": to_rfc3339(first.at), "state": first.state},
+        "missed_today": len(missed),
+        "next": _first(ahead),
+        "oldest": _first([*ahead, *behind]),
     }
 
 
-async def _stages(settings: Settings) -> list[dict[str, Any]]:
+def _first(changes: Sequence[DeadlineChanged]) -> dict[str, Any] | None:
+    first = min(changes, key=lambda change: change.at, default=None)
+    if first is None:
+        return None
+    return {"recording_id": first.recording_id, "at": to_rfc3339(first.at), "state": first.state}
+
+
+def _today(settings: Settings) -> tuple[int, int]:
+    from pipeline.reporting import zone_of
+    from pipeline.steps.sla import day_of
+
+    zone = zone_of(settings)
+    return day_of(datetime.fromtimestamp(SystemClock().now() / 1000, zone).date(), zone)
+
+
+def _last_try(settings: Settings) -> dict[str, Any] | None:
+    """What the newest report says of the store's locks; ``None`` when they were never tried."""
+    from pipeline.adapters.objects_s3 import S3Objects, open_client
+
+    store = S3Objects(open_client(settings))
+    keys = sorted(stat.key for stat in store.list(settings.records, "worm/") if is_report_key(stat.key))
+    if not keys:
+        return None
+    report = json.loads(store.read(settings.records, keys[-1]))
+    return {"tried_at": report["tried_at"], "passed": report["passed"]}
+
+
+async def _lags(settings: Settings) -> dict[str, int]:
     from pipeline.adapters.kafka_topics import progress
 
-    quarantined = waiting(await held(settings))
-    rows = []
+    lags = {}
     for stage, (group, read) in STAGES.items():
         names = [settings.topic(topic.name) for topic in read]
-        lags = await progress(settings, f"{settings.topic_prefix}-{group}", names)
-        rows.append({"name": stage, "lag": sum(item.lag for item in lags), "quarantined": quarantined[stage]})
-    return rows
+        found = await progress(settings, f"{settings.topic_prefix}-{group}", names)
+        lags[stage] = sum(item.lag for item in found)
+    return lags
 
 
 def _wanted(port: int, numbers: tuple[int, ...]) -> bool:
@@ -126,27 +223,52 @@ def _ask(port: int) -> bool | None:
 
 
 def in_words(found: Mapping[str, Any]) -> list[str]:
-    """The same for people: workers, then what waits, then what is due."""
-    lines = []
-    for worker in found["workers"]:
-        remedy = (
-            ""
-            if worker["ready"] or "nobody" not in worker["detail"]
-            else f"; start it: unbroken worker {worker['name']}"
-        )
-        lines.append(f"worker {worker['name']:<7} {'ready' if worker['ready'] else worker['detail'] + remedy}")
-    for stage in found["stages"]:
-        waiting = f"{stage['lag']} inputs waiting" if stage["lag"] else "nothing waiting"
-        set_aside = f", {stage['quarantined']} in quarantine: unbroken quarantine list" if stage["quarantined"] else ""
-        lines.append(f"stage  {stage['name']:<11} {waiting}{set_aside}")
-    held, due = found["recordings"], found["deadlines"]
-    lines.append(
-        f"recordings: {held['open']} open, {held['pending']} on their way to the archive, {held['archived']} archived"
+    """The same for people: workers, what waits, what is due, what was missed, and last what is not known and why."""
+    told, kept, store = found["gaps"], found["quarantine"], found["store"]
+    lines = [_worker_in_words(worker) for worker in found["workers"]]
+    lines += [_stage_in_words(stage) for stage in found["stages"]]
+    lines += _recordings_in_words(found["recordings"], found["deadlines"])
+    if told is None:
+        lines.append(f"gaps: {_UNKNOWN}")
+    else:
+        where = "; `unbroken gaps` names them" if any(told.values()) else ""
+        counts = f"{told['open']} open, {told['unexplained']} unexplained, {told['to_review']} to review"
+        lines.append(f"gaps: {counts}{where}")
+    lines.append(f"quarantine: {_UNKNOWN if kept is None else str(kept['waiting']) + ' waiting'}")
+    if store is None:
+        lines.append(f"store locks: {_UNKNOWN}; try them: unbroken doctor worm")
+    else:
+        held_or_not = "held" if store["passed"] else "DID NOT HOLD, nothing is archived; see `unbroken doctor worm`"
+        lines.append(f"store locks: {held_or_not} when tried at {store['tried_at']}")
+    return lines + [f"{_UNKNOWN} {gone['what']}: {gone['why']}" for gone in found["not_known"]]
+
+
+def _worker_in_words(worker: Mapping[str, Any]) -> str:
+    remedy = (
+        "" if worker["ready"] or "nobody" not in worker["detail"] else f"; start it: unbroken worker {worker['name']}"
     )
-    following = due["next"]
-    lines.append(
-        "next deadline: " + (f"{following['at']} for {following['recording_id']}" if following else "none open")
+    return f"worker {worker['name']:<7} {'ready' if worker['ready'] else worker['detail'] + remedy}"
+
+
+def _stage_in_words(stage: Mapping[str, Any]) -> str:
+    lag, kept = stage["lag"], stage["quarantined"]
+    waits = _UNKNOWN if lag is None else f"{lag} inputs waiting" if lag else "nothing waiting"
+    set_aside = f", {kept} in quarantine: unbroken quarantine list" if kept else ""
+    return f"stage  {stage['name']:<11} {waits}{set_aside}"
+
+
+def _recordings_in_words(held: Mapping[str, Any] | None, due: Mapping[str, Any] | None) -> list[str]:
+    counts = held and (
+        f"{held['open']} open, {held['pending']} on their way to the archive, {held['archived']} archived"
     )
+    lines = [f"recordings: {counts or _UNKNOWN}"]
+    if due is None:
+        return [*lines, f"deadlines: {_UNKNOWN}"]
+    following, oldest = due["next"], due["oldest"]
+    ahead = f"{following['at']} for {following['recording_id']}" if following else "none open"
+    waits = f"{oldest['recording_id']}, {oldest['state'].replace('_', ' ')}, due {oldest['at']}" if oldest else "none"
+    lines += [f"next deadline: {ahead}", f"oldest not archived: {waits}"]
+    lines.append(f"deadlines at risk: {due['at_risk']}, missed today: {due['missed_today']}")
     if due["missed"]:
-        lines.append(f"deadlines missed: {due['missed']}; `unbroken recordings` names them")
+        lines.append(f"deadlines missed: {due['missed']}; `unbroken sla report` says why and whom to ask")
     return lines

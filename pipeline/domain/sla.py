@@ -41,6 +41,7 @@ FOLDER: Final = "reports/"
 EVERYBODY: Final = "all"
 MILLION: Final = 1_000_000
 
+Named = tuple[SourceId, RecordingId]
 Outcome = Literal["met", "missed", "open"]
 
 
@@ -62,7 +63,7 @@ class Facts:
     hold (yet). ``cameras``: by source. ``not_known``: what could not be looked at, in words."""
 
     changes: tuple[DeadlineChanged, ...]
-    kept: Mapping[RecordingId, Kept]
+    kept: Mapping[Named, Kept]
     said: tuple[Annotation, ...]
     cameras: Mapping[SourceId, tuple[SourceKind, Camera]]
     not_known: tuple[str, ...] = ()
@@ -157,17 +158,18 @@ def report(
 ) -> SlaReport:
     """The report of the *period* as the *facts* stand."""
     start, end = period
-    said: dict[RecordingId, dict[str, Annotation]] = {}
+    said: dict[Named, dict[str, Annotation]] = {}
     for one in facts.said:
         if one.recording_id is not None:
-            said.setdefault(one.recording_id, {})[one.annotation_id] = one
+            said.setdefault((one.source_id, one.recording_id), {})[one.annotation_id] = one
     items, gaps = [], []
     for last, changes in _recordings(facts.changes):
         if not _is_wanted(last, unit) or not start < last.at - policy.deadline_s * 1000 <= end:
             continue
-        kept = facts.kept.get(last.recording_id)
+        name = (last.source_id, last.recording_id)
+        kept = facts.kept.get(name)
         told = {one.annotation_id: one for one in kept.statements} if kept is not None else {}
-        statements = tuple({**said.get(last.recording_id, {}), **told}.values())
+        statements = tuple({**said.get(name, {}), **told}.values())
         items.append(_item(last, changes, kept, statements, facts.said))
         gaps += _gaps(last, kept, statements, policy) if kept is not None else []
     cameras = _cameras(facts, unit, start, min(end, made_at))
@@ -183,7 +185,7 @@ def report(
         not_known=facts.not_known,
         totals=_totals(None, items, gaps),
         units=tuple(
-            _totals(name, [i for i in items if i.unit == name], [g for g in gaps if g.unit == name]) for name in units
+            _totals(each, [i for i in items if i.unit == each], [g for g in gaps if g.unit == each]) for each in units
         ),
         recordings=tuple(sorted(items, key=lambda item: (item.due_at, item.recording_id))),
         gaps=tuple(sorted(gaps, key=lambda gap: (gap.start, gap.recording_id))),
@@ -193,7 +195,7 @@ def report(
 
 def in_period(
     changes: Iterable[DeadlineChanged], unit: str | None, period: tuple[WallMs, WallMs], policy: Policy
-) -> list[tuple[SourceId, RecordingId]]:
+) -> list[Named]:
     """The recordings a report of the *period* asks the archive for: its own, and blocks of cameras that reach into it."""
     start, end = period[0], period[1] + policy.block_s * 1000
     return [
@@ -210,10 +212,10 @@ def _is_wanted(last: DeadlineChanged, unit: str | None) -> bool:
 
 def _recordings(changes: Iterable[DeadlineChanged]) -> list[tuple[DeadlineChanged, list[DeadlineChanged]]]:
     """Each recording that was owed with its last word and all its changes, those of the expectation it answers included."""
-    found: dict[tuple[SourceId, RecordingId], list[DeadlineChanged]] = {}
+    found: dict[Named, list[DeadlineChanged]] = {}
     for one in sorted(changes, key=lambda change: change.changed_at):
         found.setdefault((one.source_id, one.recording_id), []).append(one)
-    answered: set[tuple[SourceId, RecordingId]] = set()
+    answered: set[Named] = set()
     for (source, _), own in list(found.items()):
         expectation = next((one.stands_for for one in own if one.stands_for is not None), None)
         if expectation is not None and (source, expectation) in found:
@@ -292,9 +294,8 @@ def _gaps(last: DeadlineChanged, kept: Kept, statements: Sequence[Annotation], p
 
 def _cameras(facts: Facts, unit: str | None, start: WallMs, end: WallMs) -> tuple[Availability, ...]:
     recorded: dict[SourceId, list[tuple[int, int]]] = {}
-    for source, name in {(one.source_id, one.recording_id) for one in facts.changes}:
-        kept = facts.kept.get(name)
-        recorded.setdefault(source, []).extend((run.start, run.end) for run in (kept.runs if kept is not None else ()))
+    for (source, _), kept in facts.kept.items():
+        recorded.setdefault(source, []).extend((run.start, run.end) for run in kept.runs)
     found = []
     for source, (_, camera) in sorted(facts.cameras.items()):
         if camera.unit is None or unit not in (None, camera.unit):

@@ -26,7 +26,7 @@ from pipeline.domain.continuity import RecordingEnded
 from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.duty import Camera
 from pipeline.domain.errors import ObjectDiffers, ObjectMissing, StoreUntrusted
-from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind
+from pipeline.domain.identity import Sha256, SourceId, SourceKind
 from pipeline.domain.policy import Policy
 from pipeline.domain.time import WallMs
 from pipeline.ports import Clock, ObjectStore, Signer, StoreTrust
@@ -78,7 +78,7 @@ class SlaStep:
         changes = [*heard.changes, *(self._breaches() if heard.not_known else ())]
         wanted = sla.in_period(changes, unit, period, self.policy)
         with ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix="sla") as pool:
-            found = dict(zip((name for _, name in wanted), pool.map(self._kept, wanted), strict=True))
+            found = dict(zip(wanted, pool.map(self._kept, wanted), strict=True))
         return sla.Facts(
             changes=tuple(changes),
             kept={name: kept for name, kept in found.items() if kept is not None},
@@ -140,7 +140,7 @@ class SlaStep:
             read = pool.map(lambda key: json.loads(self.store.read(self.records, key)), keys)
             return [codec.load_state(DeadlineChanged, {**fields, "format": None}) for fields in read]
 
-    def _kept(self, named: tuple[SourceId, RecordingId]) -> sla.Kept | None:
+    def _kept(self, named: sla.Named) -> sla.Kept | None:
         """What the archive holds of a recording: its newest account, and the date of its first receipt."""
         place = f"recordings/{named[0]}/{named[1]}/"
         listed = [stat.key[len(place) :] for stat in self.store.list(self.records, place)]

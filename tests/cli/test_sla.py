@@ -41,12 +41,12 @@ def made(**changes: object) -> SlaReport:
             change("hall-1-10", "met", source_id=hall, unit="service hall", source_kind="cctv"),
         ),
         kept={
-            RecordingId("bwc-1-morning"): kept(
+            (BWC, RecordingId("bwc-1-morning")): kept(
                 gap(5_000, 12_000, state="explained", reason="R9", explained_by="why-1"),
                 gap(40_000, 45_250, state="unexplained"),
                 statements=(why,),
             ),
-            RecordingId("hall-1-10"): kept(runs=((0, 23 * HOUR),)),
+            (hall, RecordingId("hall-1-10")): kept(runs=((0, 23 * HOUR),)),
         },
         said=(),
         cameras={hall: ("cctv", with_schedule(Camera(), hours, policy()))},

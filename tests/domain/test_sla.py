@@ -186,7 +186,9 @@ def test_people_to_ask_are_those_who_had_the_device_recorded_and_described() -> 
         "i-1", "issued", source_id=BWC, unit="Team 2",
         issue=Issue(at=T0, officer="Li", due_back=WallMs(T0 + 1), source_kind="body_camera"),
     )  # fmt: skip
-    case = metadata(recording_id=RecordingId("a"), made_by="Wu", metadata=Metadata(extra=(("recorder_id", "Zhao"),)))
+    case = metadata(
+        source_id=BWC, recording_id=RecordingId("a"), made_by="Wu", metadata=Metadata(extra=(("recorder_id", "Zhao"),))
+    )
 
     named = told(change("a", "missed"), said=(issue, case))
     nobody = told(change("a", "missed"))
@@ -204,8 +206,8 @@ def test_gaps_are_told_with_who_explained_them_and_a_rejected_explanation_explai
     plain_gap = gap(20_000, 30_000, state="unexplained")
     explained = gap(5_000, 12_000, state="explained", reason="R4", explained_by="why-1")
 
-    open_to_it = told(change("a", "met"), kept={"a": kept(plain_gap, explained, statements=(why,))})
-    rejected = told(change("a", "met"), kept={"a": kept(plain_gap, explained, statements=(why, no))})
+    open_to_it = told(change("a", "met"), kept={(BWC, "a"): kept(plain_gap, explained, statements=(why,))})
+    rejected = told(change("a", "met"), kept={(BWC, "a"): kept(plain_gap, explained, statements=(why, no))})
 
     assert [(one.explained, one.reason, one.said_by) for one in open_to_it.gaps] == [
         (True, "R4", "Li"),
@@ -219,7 +221,7 @@ def test_gaps_are_told_with_who_explained_them_and_a_rejected_explanation_explai
 def test_a_gap_that_waits_for_a_review_is_counted_as_such() -> None:
     other = gap(5_000, 12_000, state="explained", reason="R9", explained_by="why-1")
 
-    made = told(change("a", "met"), kept={"a": kept(other)})
+    made = told(change("a", "met"), kept={(BWC, "a"): kept(other)})
 
     assert (made.totals.gaps_explained, made.totals.gaps_to_review) == (1, 1)
 
@@ -229,7 +231,10 @@ def test_a_cameras_availability_is_what_it_recorded_of_what_it_owed() -> None:
     said = annotation("s", "schedule", schedule=always(), unit="hall", made_at=WallMs(T0 - DAY))
     camera = with_schedule(Camera(), said, POLICY)
     blocks = [change("h0", "met", source_id=hall, unit="hall"), change("h1", "met", source_id=hall, unit="hall")]
-    files = {"h0": kept(runs=((-HOUR, 6 * HOUR),)), "h1": kept(runs=((5 * HOUR, 12 * HOUR), (13 * HOUR, 18 * HOUR)))}
+    files = {
+        (hall, "h0"): kept(runs=((-HOUR, 6 * HOUR),)),
+        (hall, "h1"): kept(runs=((5 * HOUR, 12 * HOUR), (13 * HOUR, 18 * HOUR))),
+    }
 
     made = told(*blocks, kept=files, cameras={hall: ("cctv", camera)})
 
