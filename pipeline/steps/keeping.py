@@ -179,11 +179,18 @@ class Keeper:
         for prefix in (f"recordings/{source}/{recording}/", register_folder(source, recording)):
             for listed in self.store.list(self.records, prefix):
                 named.setdefault((self.records, listed.key), "")
-        for (bucket, key), version in named.items():
-            there = self.store.versions(bucket, key) if every else ()
-            if version or not there:
-                yield Place(bucket, key, version)
-            yield from (Place(bucket, key, one) for one in there if one != version)
+        places = [Place(bucket, key, version) for (bucket, key), version in named.items()]
+        if not every:
+            yield from places
+            return
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="versions") as pool:  # a listing each, which is slow
+            for there in pool.map(self._versions, places):
+                yield from there
+
+    def _versions(self, place: Place) -> list[Place]:
+        """*place* in the version it names and in all others there are."""
+        there = [place._replace(version_id=one) for one in self.store.versions(place.bucket, place.key)]
+        return there if not place.version_id or place in there else [place, *there]
 
     def bring(self, places: Iterable[Place], demand: Demand) -> int:
         """Bring *places* to lie as *demand* says; returns how many had to be changed. Raises as :meth:`settle`."""
