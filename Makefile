@@ -10,7 +10,7 @@ BROKERS ?=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status demo test lint check bench corpus render months lock test-brokers faults fresh
+.PHONY: help install up down status demo test lint check bench corpus render months lock test-brokers faults drills fresh
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -68,6 +68,9 @@ test-brokers: install  ## the runner's real-broker tests on other Kafka versions
 faults: up  ## every fault between us and the store, a dozen cases a cell; everything killed at random (a few are in `make test`)
 	$(LOCAL) UNBROKEN_FAULT_SEEDS=$${UNBROKEN_FAULT_SEEDS:-12} UNBROKEN_KILL_SEEDS=$${UNBROKEN_KILL_SEEDS:-5} \
 	  UNBROKEN_KILLS=$${UNBROKEN_KILLS:-10} $(PY) -m pytest -rP tests/faults tests/e2e/test_kills.py
+
+drills: up  ## state topics lost and rolled back, a broker deleted and wiped; what is rebuilt is compared
+	$(LOCAL) UNBROKEN_DRILLS=1 $(PY) -m pytest tests/e2e/test_recovery.py
 
 fresh:  ## both README commands in a new clone with empty caches
 	bash tests/fresh.sh

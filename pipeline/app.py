@@ -20,7 +20,7 @@ import structlog
 from pipeline.adapters import logs
 from pipeline.adapters.buckets import check_buckets
 from pipeline.adapters.clock import SystemClock
-from pipeline.adapters.kafka_log import KafkaLinkHistory
+from pipeline.adapters.kafka_log import KafkaLinkHistory, never_written
 from pipeline.adapters.kafka_quarantine import QuarantineWatch
 from pipeline.adapters.kafka_topics import check_topics
 from pipeline.adapters.media_pool import MediaPool
@@ -69,7 +69,7 @@ def run_worker(which: str, settings: Settings) -> NoReturn:
     """Run the ``media`` or ``ledger`` worker until SIGTERM; raises :class:`Misconfigured` naming all that differs."""
     logs.configure(settings.log_format)
     policy = load_policy(settings.policy)
-    check(settings)
+    check(settings, which)
     log = structlog.get_logger().bind(worker=which)
     metrics = Metrics()
     app = build_app(which, kafka=settings.kafka, prefix=settings.topic_prefix)
@@ -96,11 +96,29 @@ def run_worker(which: str, settings: Settings) -> NoReturn:
     run_app(app, kafka=settings.kafka, services=(health,))
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings, which: str) -> None:
     """Raise :class:`Misconfigured` with every difference between this installation and what a worker needs."""
     found = [*versions_differing(), *asyncio.run(check_topics(settings)), *check_buckets(settings)]
+    if not found and which == "ledger":
+        found = [*memory_missing(settings)]
     if found:
         raise Misconfigured("this worker does not start until these are mended: " + " | ".join(found))
+
+
+def memory_missing(settings: Settings) -> Sequence[str]:
+    """What must be rebuilt first: with no memory beside a history, sources would be judged anew and linked to nothing."""
+
+    def empty(name: str) -> bool:
+        return asyncio.run(never_written(settings.kafka, settings.topic(name), settings.topic_partitions))
+
+    if not empty(topics.state_topic("continuity").name):
+        return []
+    if not empty(topics.JUDGED.name):
+        return ["the state topics are empty and the others are not: run `unbroken rebuild --write`"]
+    store = S3Objects(open_client(settings))
+    if any(next(store.list(settings.records, prefix), None) for prefix in ("recordings/", "checkpoints/")):
+        return ["the topics are empty and the archive is not: run `unbroken rebuild --from-archive --write`"]
+    return []
 
 
 def versions_differing() -> Sequence[str]:

@@ -83,6 +83,17 @@ async def read_topic(
         return await _until(consumer, {place: ends[place] for place in places if ends[place] > begins[place]})
 
 
+async def never_written(kafka: str, topic: str, partitions: int) -> bool:
+    """Whether nothing was ever written to *topic* since it was made; raises as :func:`read_topic` does."""
+    async with _consumer(kafka) as consumer:
+        if topic not in await consumer.topics():
+            raise BrokerUnavailable(
+                f"topic does not exist, create it with `unbroken topics apply` ({topic} on {kafka})"
+            )
+        ends = await consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)])
+    return not any(ends.values())
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What one partition holds now: its oldest offset still there, and every record from there on."""

@@ -15,6 +15,7 @@ from pipeline.adapters.kafka_topics import committed, members
 from pipeline.adapters.salts import load_salt_key
 from pipeline.agents.restore import Partition, Row, Standing, pure_stages, stand, write
 from pipeline.agents.state_log import Loaded
+from pipeline.cli import rebuild_archive
 from pipeline.cli.printable import printable
 from pipeline.domain.errors import Misconfigured
 from pipeline.domain.replay import Difference
@@ -55,14 +56,26 @@ def rebuild(
         bool,
         typer.Option("--write/--compare", help="Restore what is not equal (stop the workers first), or only compare."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON (schemas/rebuild-report.v1).")] = False,
+    archive: Annotated[
+        bool, typer.Option("--from-archive", help="The broker lost its topics: take all from the archive instead.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The same as JSON (schemas/rebuild-report.v1, rebuild-archive-report.v1).")
+    ] = False,
 ) -> None:
     """Fold every topic anew and say of each stage and source whether the running state is what must follow from it.
 
-    Exit codes: 0 all equal, or restored; 1 something is not; 2 workers run while it should be written; 3 a service does
-    not answer. What is NOT COVERED (its history is no longer on the broker) does not change the code.
+    Exit codes: 0 all equal, or restored; 1 something is not, or contradicts itself in the archive; 2 workers run while it
+    should be written, or the broker has a history of its own; 3 a service does not answer. What is NOT COVERED (its
+    history is no longer on the broker) does not change the code.
     """
-    found = asyncio.run(look(Settings(), writing=write_it))
+    settings = Settings()
+    if write_it:
+        asyncio.run(_refuse_while_working(settings))
+    if archive:
+        _from_archive(settings, write_it, as_json)
+        return
+    found = asyncio.run(look(settings, writing=write_it))
     if as_json:
         typer.echo(json.dumps([report(one) for one in found], indent=2, ensure_ascii=False))
     else:
@@ -72,17 +85,31 @@ def rebuild(
         raise typer.Exit(1)
 
 
-async def look(settings: Settings, *, writing: bool = False) -> list[Found]:
-    """Every state beside its replay; with *writing*, what is not equal is restored."""
-    salt_key = load_salt_key(settings.salt_key_file, settings.state)
-    stages = pure_stages(settings, load_policy(settings.policy), salt_key)
+def _from_archive(settings: Settings, write_it: bool, as_json: bool) -> None:
+    found = rebuild_archive.from_archive(settings, writing=write_it)
+    if as_json:
+        typer.echo(json.dumps(rebuild_archive.report(found, written=write_it), indent=2, ensure_ascii=False))
+    else:
+        for line in rebuild_archive.in_words(found, written=write_it):
+            typer.echo(line)
+    if any(one.faults for one in found):
+        raise typer.Exit(1)
+
+
+async def _refuse_while_working(settings: Settings) -> None:
     group = f"{settings.topic_prefix}-{_GROUP}"
-    if writing and (busy := await members(settings, group)):
+    if busy := await members(settings, group):
         raise Misconfigured(
             f"state is written only while no ledger worker runs: {busy} found in group {group}; stop them, and wait ten "
             "seconds for one that was killed"
         )
-    done = await committed(settings, group)
+
+
+async def look(settings: Settings, *, writing: bool = False) -> list[Found]:
+    """Every state beside its replay; with *writing*, what is not equal is restored."""
+    salt_key = load_salt_key(settings.salt_key_file, settings.state)
+    stages = pure_stages(settings, load_policy(settings.policy), salt_key)
+    done = await committed(settings, f"{settings.topic_prefix}-{_GROUP}")
     found = []
     for number in range(settings.topic_partitions):
         # The running state first: what the topics hold when they are read later includes everything it rests on.

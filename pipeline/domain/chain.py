@@ -30,6 +30,7 @@ from pipeline.domain.commitment import Disclosed, commitment, disclose
 from pipeline.domain.continuity import Gap, Judged, JudgedSegment, RecordingEnded
 from pipeline.domain.errors import HistoryMissing
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind, about_recording, sha256
+from pipeline.domain.landing import Ends
 from pipeline.domain.probe import MediaFacts, StreamFacts
 from pipeline.domain.time import ClaimedTime, WallMs
 
@@ -51,6 +52,8 @@ class LinkAppended:
     as seq -1 (kind ``genesis``), so that a chain document lists everything a verifier needs. ``facts`` (segment, late)
     hashes to ``record.facts_sha256``; ``ended`` comes with the close link and hashes to its ``account_sha256``;
     ``disclosed`` comes with a metadata link and is what its ``commitment`` is of.
+    hashes to ``record.facts_sha256``; ``ended`` comes with the close link and hashes to its ``account_sha256``. ``ends``
+    (segment, late) is how the sender means to end the recording: for whoever must go on from an open chain alone.
     """
 
     source_id: SourceId
@@ -64,6 +67,7 @@ class LinkAppended:
     facts: MediaFacts | None = None
     ended: RecordingEnded | None = None
     disclosed: Disclosed | None = None
+    ends: Ends | None = None
 
     def __post_init__(self) -> None:
         about_recording(self.source_id, self.unit, self.recording_id)
@@ -152,7 +156,7 @@ class _Writer:
         landed = segment.probed.landed
         head = self._head or self._begin(landed.source_kind, landed.unit, landed.received_at)
         kind: LinkKind = "late" if head.closed else "segment"
-        self._append(kind, _segment_record(segment), facts=segment.probed.facts)
+        self._append(kind, _segment_record(segment), facts=segment.probed.facts, ends=landed.ends)
         self._head = replace(self._at(), count=head.count + 1, bytes=head.bytes + landed.object.size_bytes)
 
     def annotation(self, annotation: Annotation) -> None:
@@ -202,21 +206,15 @@ class _Writer:
         facts: MediaFacts | None = None,
         ended: RecordingEnded | None = None,
         disclosed: Disclosed | None = None,
+        ends: Ends | None = None,
     ) -> None:
         head = self._at()
         record = {**body, "kind": kind, "recording_id": self._recording, "seq": head.seq + 1, "prev": head.hash}
         text = canonical(record)
         self._head = replace(head, seq=head.seq + 1, hash=_hashed(_LINK, text))
-        self._links.append(self._link(kind, text, facts, ended, disclosed))
+        self._links.append(replace(self._link(kind, text), facts=facts, ended=ended, disclosed=disclosed, ends=ends))
 
-    def _link(
-        self,
-        kind: LinkKind,
-        text: bytes,
-        facts: MediaFacts | None = None,
-        ended: RecordingEnded | None = None,
-        disclosed: Disclosed | None = None,
-    ) -> LinkAppended:
+    def _link(self, kind: LinkKind, text: bytes) -> LinkAppended:
         head = self._at()
         return LinkAppended(
             source_id=self._judged.source_id,
@@ -227,9 +225,6 @@ class _Writer:
             kind=kind,
             record=text.decode(),
             hash=head.hash,
-            facts=facts,
-            ended=ended,
-            disclosed=disclosed,
         )
 
     def _at(self) -> Head:

@@ -50,7 +50,7 @@ from pipeline.domain.timeline import at_rest
 
 __all__ = [
     "Gap", "GapState", "Judged", "JudgedSegment", "Recording", "RecordingEnded", "Run", "SourceState", "Verdict",
-    "idle_ends", "so_far", "standing_gaps", "step",
+    "idle_ends", "remembered", "so_far", "standing_gaps", "step", "with_windows",
 ]  # fmt: skip
 
 JudgedKind = Literal["segment", "annotation", "ended"]
@@ -127,6 +127,39 @@ def step(state: SourceState, event: SegmentProbed | Annotation, policy: Policy) 
     if event.kind in ("explanation", "metadata"):
         return _statement(state, event, policy)
     return state, ()
+
+
+def remembered(
+    state: SourceState, position: int, said: SegmentProbed | Annotation | RecordingEnded, policy: Policy
+) -> SourceState:
+    """*state* after its history's item *said* at *position*: nothing is decided anew, so no other policy ends anything.
+
+    What history does not tell stays unknown: which ends were announced.
+    """
+    state = replace(state, position=position)
+    if isinstance(said, SegmentProbed):
+        landed = said.landed
+        islands = state.connectors.get(landed.connector, ())
+        joined = _announce(islands, landed.announcement, landed.recording_id)
+        recording, _ = admit(state.recordings.get(landed.recording_id) or Recording(), said, policy)
+        state = replace(state, connectors={**state.connectors, landed.connector: joined or islands})
+        return _keep(state, landed.recording_id, recording)
+    if isinstance(said, Annotation):
+        name = _named(said)
+        return _keep(state, name, _heard(state.recordings.get(name) or Recording(), said))
+    recording = state.recordings.get(said.recording_id) or Recording()
+    recording = recording._replace(expected=recording.expected or said.expected_segments)
+    return _prune(_keep(state, said.recording_id, _closed(recording, said, position)), policy)
+
+
+def with_windows(state: SourceState, statements: Sequence[Annotation]) -> SourceState:
+    """*state* that knows the schedule windows among *statements*; nothing is told anew."""
+    said = [
+        Said(one.window.start, one.window.end, one.window.reason, one.annotation_id, one.made_at)
+        for one in statements
+        if one.window is not None
+    ]
+    return replace(state, windows=tuple(sorted({*state.windows, *said})[-MAX_WINDOWS:]))
 
 
 def idle_ends(state: SourceState, now: WallMs, policy: Policy) -> tuple[Annotation, ...]:
@@ -258,10 +291,7 @@ def _statement(state: SourceState, annotation: Annotation, policy: Policy) -> St
     recording = _recall(state, name)
     if annotation.annotation_id in recording.seen:
         return state, ()
-    recording = recording._replace(seen=(*recording.seen, annotation.annotation_id)[-MAX_SEEN:])
-    if annotation.explanation is not None:
-        said = _said(annotation, annotation.explanation)
-        recording = recording._replace(said=tuple(sorted({*recording.said, said}, key=first_said)))
+    recording = _heard(recording, annotation)
     state = replace(state, source_id=annotation.source_id)
     if recording.kind is None:
         return _keep(state, name, recording._replace(held=(*recording.held, annotation))), ()
@@ -270,6 +300,14 @@ def _statement(state: SourceState, annotation: Annotation, policy: Policy) -> St
         return state, items
     state, ended = _end(state, name, recording.reason, policy)
     return state, (*items, *ended)
+
+
+def _heard(recording: Recording, annotation: Annotation) -> Recording:
+    recording = recording._replace(seen=(*recording.seen, annotation.annotation_id)[-MAX_SEEN:])
+    if annotation.explanation is None:
+        return recording
+    said = _said(annotation, annotation.explanation)
+    return recording._replace(said=tuple(sorted({*recording.said, said}, key=first_said)))
 
 
 def _session_ended(state: SourceState, annotation: Annotation, policy: Policy) -> Step:
@@ -301,9 +339,7 @@ def _window(state: SourceState, annotation: Annotation, policy: Policy) -> Step:
     assert window is not None
     if any(known.annotation_id == annotation.annotation_id for known in state.windows):
         return state, ()
-    said = Said(window.start, window.end, window.reason, annotation.annotation_id, annotation.made_at)
-    windows = tuple(sorted((*state.windows, said))[-MAX_WINDOWS:])
-    after = replace(state, source_id=annotation.source_id, windows=windows)
+    after = with_windows(replace(state, source_id=annotation.source_id), [annotation])
     return _tell_anew(state, after, list(state.recordings), policy)
 
 
@@ -363,17 +399,20 @@ def _close(state: SourceState, name: str, reason: EndReason, policy: Policy) -> 
     more = list(_announcement_findings(state, name))
     ended = tell(RecordingId(name), state.source_id, recording, told, reason, state.windows, more, policy)
     state, items = _say(state, RecordingId(name), [ended])
+    return _prune(_keep(state, name, _closed(recording, ended, state.position)), policy), items
+
+
+def _closed(recording: Recording, ended: RecordingEnded, position: int) -> Recording:
     complete = recording.segments >= (recording.expected or 0)
-    closed = recording._replace(
+    return recording._replace(
         timeline=at_rest(recording.timeline),
         revision=ended.revision,
-        reason=reason,
+        reason=ended.reason,
         pending=None if complete else recording.pending,
         closed=True,
-        closed_at=state.position,
+        closed_at=position,
         standing=Counter(gap_class(gap) for gap in ended.gaps),
     )
-    return _prune(_keep(state, name, closed), policy), items
 
 
 def _tell_anew(before: SourceState, after: SourceState, names: list[str], policy: Policy) -> Step:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
@@ -167,7 +167,7 @@ def segments_of(links: Sequence[LinkAppended]) -> tuple[ChainedSegment, ...]:
                 f"a segment's link carries its facts, found none (link {link.seq} of {link.recording_id})"
             )
         record = json.loads(link.record)
-        original = _original(record)
+        original = original_in(record)
         found.append(
             ChainedSegment(
                 link=link,
@@ -199,7 +199,8 @@ def account_of(links: Sequence[LinkAppended]) -> RecordingEnded:
     return ended
 
 
-def _original(record: dict[str, Any]) -> ObjectRef:
+def original_in(record: Mapping[str, Any]) -> ObjectRef:
+    """The original that a segment's record states."""
     content, stored = record["content"], record["object"]
     return ObjectRef(
         bucket=stored["bucket"],

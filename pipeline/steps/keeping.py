@@ -36,6 +36,7 @@ from pipeline.domain.keeping import (
 from pipeline.domain.keys import published_key
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.policy import Policy
+from pipeline.domain.source_statement import KEPT, statement_digest, statement_document, statement_key
 from pipeline.domain.time import WallMs, from_rfc3339, to_rfc3339
 from pipeline.ports import Clock, ObjectStat, ObjectStore, StoreTrust
 from pipeline.wire import codec, topics
@@ -82,6 +83,12 @@ class Keeper:
             if about is not None and about != last:
                 last = about
                 yield about
+
+    def keep(self, said: Annotation, now: WallMs) -> None:
+        """Put a statement about a source beside the others of it, under lock; one that is there already stays as it is."""
+        until = WallMs(min(said.made_at, now + AHEAD_MS) + self.policy.provisional_retention_s * 1000)
+        data = statement_document(said)
+        self.store.put_bytes(self.records, statement_key(said), data, statement_digest(said), retain_until=until)
 
     def add(self, entry: Entry) -> None:
         """Put *entry* into its register, under lock; one that is there already stays as it is."""
@@ -246,7 +253,8 @@ class ReceivedAnnotation(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class KeepingStep:
-    """Case data that name a retention class become an entry, and what is archived of the recording is kept as long."""
+    """Case data that name a retention class become an entry, and what is archived of the recording is kept as long. What is
+    said of a source and no recording is kept as it was said."""
 
     keeper: Keeper
     trust: StoreTrust
@@ -255,6 +263,10 @@ class KeepingStep:
     async def step(self, state: None, received: ReceivedAnnotation) -> tuple[None, tuple[()]]:
         """Take note of one annotation. Raises :class:`Malformed` for a class that cannot be one or is dated ahead,
         :class:`StoreUntrusted`, :class:`NotLocked` and what the store raises."""
+        if received.event.kind in KEPT:
+            self.trust.require()
+            await asyncio.to_thread(self.keeper.keep, received.event, self.clock.now())
+            return state, ()
         try:
             entry = classified(received.event)
         except ValueError as exc:

@@ -26,6 +26,7 @@ from pipeline.domain.keys import published_id
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.probe import MediaFacts
 from pipeline.domain.sla import is_sla_key
+from pipeline.domain.source_statement import statement_at
 from pipeline.domain.verify import Content, Fault
 from pipeline.domain.viewing import is_view_key
 from pipeline.domain.worm import is_report_key
@@ -81,6 +82,8 @@ def shelf_of(store: ReadableStore, bucket: str, source: str | None = None, recor
                 shelf.keys[listed.key] = name
             elif entry := entry_at(listed.key):
                 shelf.entries[listed.key] = entry.digest
+            elif said := statement_at(listed.key):
+                shelf.entries[listed.key] = said[1]
             elif not any(is_ours(listed.key) for is_ours in _BESIDE):
                 shelf.extra.append(listed.key)
         elif recording in (None, match[2]):

@@ -1,11 +1,20 @@
-"""State that was lost, or is older than the work already done, is found again from the topics: same state, same work after."""
+"""Drills: state topics lost, or older than the work already done; a broker lost with all its topics. What is rebuilt is held
+against what was there before, and the work goes on to its known end.
+
+``UNBROKEN_DRILLS=1`` also wipes a broker's own data folder (``make drills``).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +23,12 @@ from aiokafka import AIOKafkaProducer
 from pipeline.adapters.kafka_log import read_topic
 from pipeline.adapters.kafka_topics import admin
 from pipeline.agents.state_log import Loaded
+from pipeline.demo.footage import Shot
 from pipeline.demo.stand import Stand
+from pipeline.domain.replay import differences
 from pipeline.settings import Settings
 from pipeline.wire import topics
+from tests.agents.own_broker import OwnBroker
 from tests.e2e.conftest import Film
 from tests.e2e.test_main_job import DATE, _truths
 from tests.oracle.look import settled
@@ -24,6 +36,7 @@ from tests.oracle.look import settled
 pytestmark = pytest.mark.stack
 
 Snapshot = dict[tuple[str, str], Any]
+WAIT_S = 60
 
 
 async def _logs(settings: Settings) -> dict[str, list[Any]]:
@@ -33,10 +46,10 @@ async def _logs(settings: Settings) -> dict[str, list[Any]]:
     }
 
 
-async def _snapshot(settings: Settings) -> Snapshot:
+def _snapshot(settings: Settings) -> Snapshot:
     """Every state by stage and source, as a worker would load it."""
     found: Snapshot = {}
-    for name, records in (await _logs(settings)).items():
+    for name, records in asyncio.run(_logs(settings)).items():
         parts: dict[int, Loaded] = {}
         for record in records:
             parts.setdefault(record.partition, Loaded()).add(record.key, record.value)
@@ -44,8 +57,21 @@ async def _snapshot(settings: Settings) -> Snapshot:
     return found
 
 
-async def _delete_states(settings: Settings) -> None:
-    names = [settings.topic(topic.name) for topic in topics.STATES]
+def _quiet(stand: Stand) -> Snapshot:
+    """The states once nothing waits and every link is in the archive."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        found = _snapshot(stand.settings())
+        lags = [stage["lag"] for stage in json.loads(stand.call("status", "--json", allowed=(0, 1)))["stages"]]
+        held = [state["held"] for (name, _), state in found.items() if name.startswith("checkpoint")]
+        if not any(lags) and not any(held):
+            return found
+        assert time.monotonic() < deadline, f"still at work: {lags}, {held}"
+        time.sleep(1)
+
+
+async def _delete(settings: Settings, lost: Sequence[topics.Topic]) -> None:
+    names = [settings.topic(topic.name) for topic in lost]
     async with admin(settings) as client:
         await client.delete_topics(names)
         for _ in range(50):
@@ -53,6 +79,11 @@ async def _delete_states(settings: Settings) -> None:
                 return
             await asyncio.sleep(0.2)
     raise AssertionError("the topics are still there")
+
+
+def _lose(stand: Stand, lost: Sequence[topics.Topic]) -> None:
+    asyncio.run(_delete(stand.settings(), lost))
+    stand.call("topics", "apply")
 
 
 async def _put_back_the_older_half(settings: Settings, logs: dict[str, list[Any]]) -> None:
@@ -64,12 +95,11 @@ async def _put_back_the_older_half(settings: Settings, logs: dict[str, list[Any]
     await producer.stop()
 
 
-def _rebuild(stand: Stand, *options: str) -> dict[str, int]:
-    """How many states stand how, as ``unbroken rebuild`` says."""
-    answer: Sequence[dict[str, Any]] = json.loads(stand.call("rebuild", "--json", *options, allowed=(0, 1)))
-    words = [each["state"] for each in answer]
-    print(*(f"{each['state']} {each['stage']} {each['why']}" for each in answer if each["state"] != "equal"), sep="\n")
-    return {word: words.count(word) for word in sorted(set(words))}
+def _rebuild(stand: Stand, *options: str) -> set[str]:
+    """How states stand, as ``unbroken rebuild`` says."""
+    answer: list[dict[str, Any]] = json.loads(stand.call("rebuild", "--json", *options, allowed=(0, 1)))
+    assert answer
+    return {each["state"] for each in answer}
 
 
 def _disagreements(stand: Stand) -> list[dict[str, Any]]:
@@ -78,48 +108,135 @@ def _disagreements(stand: Stand) -> list[dict[str, Any]]:
     return [item for item in answer["items"] if item["level"] in ("act", "not_covered")]
 
 
-def _stop(stand: Stand) -> None:
-    assert set(stand.stop().values()) <= {0}
-    time.sleep(1)
+def _refusal(stand: Stand) -> str:
+    """Why a ledger worker does not start."""
+    command = [sys.executable, "-m", "pipeline.cli", "worker", "ledger"]
+    done = subprocess.run(
+        command, env=os.environ | stand.variables, capture_output=True, text=True, timeout=WAIT_S, check=False
+    )
+    assert done.returncode == 2
+    return done.stderr
 
 
-def test_lost_and_older_state_topics_are_rebuilt_as_they_were(working: Stand, film: Film) -> None:
-    settings, shots = working.settings(), film()
+def _start(stand: Stand) -> None:
+    for which in stand.ports:
+        stand.start(which)
+    for which in stand.ports:
+        stand.ready(which)
+
+
+def _watch(stand: Stand, shot: Shot, files: Sequence[Path], folder: Path) -> None:
+    """A camera that goes on recording: its files are brought in, and nobody says that it ended."""
+    folder.mkdir(exist_ok=True)
+    for path in files:
+        shutil.copy2(path, folder)
+    names = ["--source", shot.source_id, "--unit", shot.unit, "--kind", shot.kind]
+    watcher = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.cli", "watch", str(folder), *names, "--settle-s", "0.5", "--poll-s", "0.2"],
+        env=os.environ | stand.variables,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert watcher.stderr is not None
+    announced = 0
+    for line in watcher.stderr:
+        announced += "file.announced" in line
+        if announced == len(files):
+            break
+    watcher.terminate()
+    watcher.communicate(timeout=30)
+
+
+def _bring_in(stand: Stand, shots: Sequence[Shot], camera: Shot, folder: Path) -> None:
+    """Ended recordings, and one that is still open."""
     for shot in shots:
-        working.announce_window(shot)
-        working.bring_in(shot, shot.files, DATE)
-    time.sleep(8)
-    while_working = _rebuild(working)
-    _stop(working)
-    before = asyncio.run(_snapshot(settings))
-    logs = asyncio.run(_logs(settings))
+        stand.announce_window(shot)
+        stand.bring_in(shot, shot.files, DATE)
+    _watch(stand, camera, camera.files[:4], folder)
 
-    asyncio.run(_delete_states(settings))
-    working.call("topics", "apply")
-    lost = _rebuild(working)
-    restored = _rebuild(working, "--write")
-    after_loss = asyncio.run(_snapshot(settings))
-    asyncio.run(_delete_states(settings))
-    working.call("topics", "apply")
-    asyncio.run(_put_back_the_older_half(settings, logs))
-    older = _rebuild(working)
-    _rebuild(working, "--write")
-    after_age = asyncio.run(_snapshot(settings))
 
-    assert set(while_working) == {"equal"}
-    assert after_loss == before
-    assert after_age == before
-    assert _rebuild(working) == while_working
-    assert lost["lost"] == sum(lost.values()) == sum(restored.values())
-    assert {"lost", "behind"} & set(older)
+def _make_up_for_a_lost_broker(stand: Stand) -> None:
+    """The steps of docs/recovery.md."""
+    stand.call("topics", "apply")
+    assert "rebuild --from-archive --write" in _refusal(stand)
+    stand.call("rebuild", "--from-archive", "--write")
+    stand.call("reconcile", "--announce", "--write", allowed=(1,))
+    _start(stand)
 
-    for which in working.ports:
-        working.start(which)
-        working.ready(which)
+
+def _check_states(before: Snapshot, after: Snapshot) -> None:
+    found = [(key, each) for key in sorted({*before, *after}) for each in differences(before.get(key), after.get(key))]
+
+    assert found == [], found
+
+
+def _check_end(stand: Stand, shots: Sequence[Shot], camera: Shot, folder: Path) -> None:
+    """The rest comes, late files and the camera's next ones: everything ends as planted, in whole chains."""
+    _watch(stand, camera, camera.files[4:6], folder)
     for shot in shots:
         if shot.late:
-            working.bring_in(shot, shot.late, DATE)
-    verdict = settled(working, _truths(shots))
+            stand.bring_in(shot, shot.late, DATE)
+    verdict = settled(stand, _truths(shots))
+    _quiet(stand)
 
     assert (verdict.wrong, verdict.extra) == ([], 0)
-    assert _disagreements(working) == []
+    assert _disagreements(stand) == []
+    stand.call("verify")
+
+
+def test_lost_states_older_states_and_a_lost_broker_are_made_up_for(working: Stand, film: Film, tmp_path: Path) -> None:
+    settings, shots, folder = working.settings(), film(), tmp_path / "card"
+    camera = next(shot for shot in film() if shot.kind == "cctv")
+    _bring_in(working, shots, camera, folder)
+    before = _quiet(working)
+    while_working = _rebuild(working)
+    assert set(working.stop().values()) == {0}
+    logs = asyncio.run(_logs(settings))
+
+    _lose(working, topics.STATES)
+    refused = _refusal(working)
+    lost = _rebuild(working, "--write")
+    after_loss = _snapshot(settings)
+    _lose(working, topics.STATES)
+    asyncio.run(_put_back_the_older_half(settings, logs))
+    older = _rebuild(working, "--write")
+    after_age = _snapshot(settings)
+    compared = _rebuild(working)
+
+    assert "run `unbroken rebuild --write`" in refused
+    assert (while_working, lost, compared) == ({"equal"}, {"lost"}, {"equal"})
+    assert {"lost", "behind"} & older
+    assert after_loss == before
+    assert after_age == before
+
+    _lose(working, topics.ALL)
+    _make_up_for_a_lost_broker(working)
+
+    _check_states(before, _quiet(working))
+    _check_end(working, shots, camera, folder)
+
+
+@pytest.mark.skipif("UNBROKEN_DRILLS" not in os.environ, reason="two minutes: UNBROKEN_DRILLS=1, or make drills")
+def test_a_broker_whose_data_folder_was_wiped_is_made_up_for(
+    film: Film, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shots, folder = film(), tmp_path / "card"
+    camera = next(shot for shot in film() if shot.kind == "cctv")
+    stand = Stand(folder=tmp_path / "stand", prefix=f"wiped{os.getpid()}", ports={"media": 19141, "ledger": 19142})
+    try:
+        with OwnBroker(tmp_path / "first") as broker:
+            monkeypatch.setenv("UNBROKEN_KAFKA", broker.bootstrap)
+            stand.prepare()
+            _start(stand)
+            _bring_in(stand, shots, camera, folder)
+            before = _quiet(stand)
+            for which in list(stand.workers):
+                stand.kill(which)
+        with OwnBroker(tmp_path / "second") as broker:
+            monkeypatch.setenv("UNBROKEN_KAFKA", broker.bootstrap)
+            _make_up_for_a_lost_broker(stand)
+            _check_states(before, _quiet(stand))
+            _check_end(stand, shots, camera, folder)
+    finally:
+        stand.stop()

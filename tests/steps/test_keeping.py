@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,12 +14,14 @@ import pytest
 from pipeline.adapters.objects_memory import Fault, MemoryObjects
 from pipeline.domain.annotation import Annotation, Metadata
 from pipeline.domain.errors import Malformed, NotLocked, StoreUnavailable, StoreUntrusted
-from pipeline.domain.identity import RecordingId
+from pipeline.domain.identity import RecordingId, Sha256
 from pipeline.domain.keeping import Demand, Entry, demanded, entry_digest, entry_key, register_folder
+from pipeline.domain.source_statement import statement_document, statement_key
 from pipeline.domain.time import WallMs
 from pipeline.ports import ObjectStat
 from pipeline.steps.keeping import AHEAD_MS, Keeper, KeepingStep
-from tests.builders import SOURCE, T0, metadata, policy
+from pipeline.steps.recall import source_statements
+from tests.builders import SOURCE, T0, metadata, policy, window
 from tests.builders_archive import DAY_MS, Trusting, classified_as, held_for, released_from
 from tests.steps.archived import FIRST, SECOND, THIRD, Archive, Noon
 
@@ -126,6 +129,30 @@ def test_case_data_without_a_class_touch_nothing() -> None:
     note(archive, metadata(recording_id=FIRST), trust)
 
     assert list(archive.store.list("records", "keeping/")) == []
+
+
+def test_what_is_said_of_a_source_is_kept_under_lock_once() -> None:
+    archive = Archive()
+    said = window(0, 600_000)
+
+    note(archive, said)
+    note(archive, said)
+
+    (kept,) = archive.store.list("records", "statements/")
+    assert list(source_statements(archive.store, "records")) == [said]
+    assert kept.key == statement_key(said)
+    assert len(archive.store.versions("records", kept.key)) == 1
+    assert archive.store.stat("records", kept.key).retain_until == said.made_at + YEAR_MS
+
+
+def test_a_statement_that_is_none_or_lies_elsewhere_is_named() -> None:
+    for data in (b"{}", b"not JSON", statement_document(window(0, 1))):
+        archive = Archive()
+        key = statement_key(window(0, 600_000))
+        archive.store.put_bytes("records", key, data, Sha256(hashlib.sha256(data).hexdigest()), retain_until=None)
+
+        with pytest.raises(Malformed, match=key):
+            list(source_statements(archive.store, "records"))
 
 
 def test_a_recording_filed_before_it_is_archived_is_archived_with_its_class() -> None:
