@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -76,3 +77,20 @@ def test_a_worker_started_before_its_broker_waits_for_it(mock: MockBroker, mock_
 
     assert early is None, swarm.log()[-2000:]
     assert verdict.whole, verdict
+
+
+def test_a_worker_knows_when_it_has_read_everything(mock: MockBroker, mock_names: Names, folder: Path) -> None:
+    announcer = Announcer(mock.bootstrap, mock_names, 4)
+    for key in KEYS:
+        announcer.announce(key, 30)
+    announcer.flush()
+
+    with Swarm(mock.bootstrap, mock_names.prefix, folder) as swarm:
+        swarm.start(0)
+        verdict = oracle.wait_until_whole(mock.bootstrap, mock_names, announcer.announced, 30)
+        whole_ms = time.time_ns() // 1_000_000
+        time.sleep(2)
+        told = re.findall(r"heard until (\d+)", swarm.log())
+
+    assert verdict.whole, verdict
+    assert int(told[-1]) > whole_ms

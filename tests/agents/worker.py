@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 
 from pipeline.adapters import logs
 from pipeline.agents import transport
-from pipeline.agents.runner import Runner
+from pipeline.agents.runner import Output, Runner
 from pipeline.agents.transport import build_app, run_worker
 from pipeline.domain.time import WallMs
 from tests.agents import naive, quarantine, toy
+
+
+def now() -> WallMs:
+    return WallMs(time.time_ns() // 1_000_000)
 
 
 def main() -> None:
@@ -30,12 +35,18 @@ def main() -> None:
         kafka=kafka,
         quarantine_topic=names.quarantine,
         encode_quarantine=quarantine.encode,
-        now=lambda: WallMs(time.time_ns() // 1_000_000),
+        now=now,
     )
     order, link, echo = toy.stages(names)
     runner.bind(order)
     runner.bind(link)
     runner.bind(echo)
+
+    async def look() -> Sequence[Output]:
+        print(f"heard until {await runner.heard_until(order, now())}", flush=True)
+        return ()
+
+    runner.every(0.3, "heard", look)
     run_worker(app, kafka=kafka)
 
 
