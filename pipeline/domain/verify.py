@@ -7,11 +7,9 @@ is handed in as values; every check answers with items. Rules:
 2. All faults are told, each with both sides and its place; a check without a fault is one PASS.
 3. A document that does not have its own shape is a fault of that document; the other checks go on.
 4. A revision without a receipt is a fault: it never became an archived one, or its receipt was taken away.
-5. Recordings of a source prove each other only when all of them are looked at: a genesis names a close, and connectors
-   count what they hand in.
-6. What nothing lists is no fault: an original may belong to a recording that is still open. It is told, and NOT COVERED.
-7. How much was looked at is an answer like the others.
-8. Documents say nothing the chain does not: made anew from it they are the same bytes. Only the software that wrote them
+5. What nothing lists is no fault: an original may belong to a recording that is still open. It is told, and NOT COVERED.
+6. How much was looked at is an answer like the others.
+7. Documents say nothing the chain does not: made anew from it they are the same bytes. Only the software that wrote them
    is held to that; another version may write them otherwise.
 """
 
@@ -30,7 +28,6 @@ from pipeline.domain import chain, stitch
 from pipeline.domain.archive import LockMode, RecordingArchived, objects_digest, receipt_document
 from pipeline.domain.canonical import Json, canonical, digest, plain
 from pipeline.domain.chain import ChainFault, LinkAppended
-from pipeline.domain.checkpoint import Assembled
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
 from pipeline.domain.keys import key_id, public_of
 from pipeline.domain.landing import ObjectRef
@@ -143,7 +140,7 @@ def names(revision: Revision) -> tuple[str, str, int]:
     return revision.source_id, revision.recording_id, revision.number
 
 
-def _item(about: str, check: Check, faults: Iterable[Fault], passed: str) -> list[Item]:
+def answers(about: str, check: Check, faults: Iterable[Fault], passed: str) -> list[Item]:
     """The faults as items, or one PASS that says what agreed."""
     told = [
         Item(about=about, check=check, result="fail", place=fault.place, expected=fault.expected, found=fault.found)
@@ -191,8 +188,8 @@ def check_revision(revision: Revision) -> list[Item]:
     """Chain, manifest, timeline and receipt of one revision against each other; objects and signature come apart."""
     links = revision.links
     lines = list(revision.unreadable.get("chain.jsonl", ()))
-    lines += map(_of_link, chain.verify(links) if links or not lines else ())
-    items = _item(revision.about, "chain", lines, f"{len(links)} links")
+    lines += map(of_link, chain.verify(links) if links or not lines else ())
+    items = answers(revision.about, "chain", lines, f"{len(links)} links")
     items += _document(revision, "manifest", _manifest(revision), "agrees with the chain")
     items += _document(revision, "timeline", _timeline(revision), "agrees with the manifest")
     items += _document(revision, "receipt", _receipt(revision), "agrees with chain, manifest and folder")
@@ -212,13 +209,14 @@ _STEPS: Final = {
 """The steps of ``chain.verify``, in a word."""
 
 
-def _of_link(fault: ChainFault) -> Fault:
+def of_link(fault: ChainFault) -> Fault:
+    """A chain's fault with the link as its place."""
     return Fault(place=f"link {fault.seq} ({_STEPS[fault.check]})", expected=fault.expected, found=fault.found)
 
 
 def _document(revision: Revision, check: Check, comparisons: Iterator[Fault], passed: str) -> list[Item]:
     name = f"{check}.json"
-    return _item(revision.about, check, revision.unreadable.get(name) or _all_told(name, comparisons), passed)
+    return answers(revision.about, check, revision.unreadable.get(name) or _all_told(name, comparisons), passed)
 
 
 def _manifest(revision: Revision) -> Iterator[Fault]:
@@ -315,7 +313,7 @@ def check_rebuilt(revision: Revision, software: str) -> list[Item]:
     if chain.verify(revision.links):
         return [not_covered(revision.about, "rebuilt", "a chain with faults describes nothing")]
     faults = _all_told("chain.jsonl", _rebuilt(revision, software))
-    return _item(revision.about, "rebuilt", faults, "made anew from the chain, every document has the same bytes")
+    return answers(revision.about, "rebuilt", faults, "made anew from the chain, every document has the same bytes")
 
 
 def _rebuilt(revision: Revision, software: str) -> Iterator[Fault]:
@@ -364,7 +362,7 @@ def check_signature(about: str, receipt: RecordingArchived, keys: Collection[str
         return not_covered(about, "signature", why)
     else:
         faults = []
-    return _item(about, "signature", faults, signed)[0]
+    return answers(about, "signature", faults, signed)[0]
 
 
 def check_published(bucket: str, key: str, name: str, data: bytes, keys: Collection[str]) -> Item:
@@ -373,16 +371,18 @@ def check_published(bucket: str, key: str, name: str, data: bytes, keys: Collect
     try:
         found = key_id(public_of(data))
     except ValueError as exc:
-        return _item(about, "signature", [Fault(place=key, expected=f"public key {name}", found=str(exc))], "")[0]
+        return answers(about, "signature", [Fault(place=key, expected=f"public key {name}", found=str(exc))], "")[0]
     faults = _same(key, f"public key {name}", f"public key {found}")
     if found == name and keys and name not in keys:
         return not_covered(about, "signature", f"public key {name} is not among those given")
-    return _item(about, "signature", faults, f"public key {name}")[0]
+    return answers(about, "signature", faults, f"public key {name}")[0]
 
 
 def check_entry(bucket: str, key: str, digest: Sha256, found: Content) -> Item:
     """An entry of a register, at *key*, against the *digest* its place is made of."""
-    return _item(f"{bucket}/{key}", "documents", _same(key, digest, found.sha256), "has the digest its place names")[0]
+    return answers(f"{bucket}/{key}", "documents", _same(key, digest, found.sha256), "has the digest its place names")[
+        0
+    ]
 
 
 # -- objects -------------------------------------------------------------------------------------------------------------
@@ -425,14 +425,14 @@ def check_contents(
                 if value is not None and computed is not None:
                     faults += _same(f"{place(ref)} {name}", value, computed)
     size_bytes = sum(item.ref.size_bytes for item in seen)
-    return _item(about, check, faults, f"{len(seen)} objects, {size_bytes} bytes read")
+    return answers(about, check, faults, f"{len(seen)} objects, {size_bytes} bytes read")
 
 
 def check_derivatives(about: str, proven: Sequence[Sequence[Fault] | None]) -> list[Item]:
     """What of the copies of originals differs, each found anew; ``None`` stands for an original that has no copy."""
     kept = [faults for faults in proven if faults is not None]
     passed = f"{len(kept)} copies have the payload of their originals"
-    return _item(about, "derivatives", [fault for faults in kept for fault in faults], passed) if kept else []
+    return answers(about, "derivatives", [fault for faults in kept for fault in faults], passed) if kept else []
 
 
 def check_locks(about: str, seen: Sequence[Seen], until: Mapping[str, WallMs]) -> list[Item]:
@@ -451,7 +451,7 @@ def check_locks(about: str, seen: Sequence[Seen], until: Mapping[str, WallMs]) -
             )
         if lock.over:
             faults.append(Fault(place=where, expected="no other version over it", found=lock.over))
-    return _item(about, "locks", faults, f"{len(asked)} objects in COMPLIANCE until the dates of the receipt")
+    return answers(about, "locks", faults, f"{len(asked)} objects in COMPLIANCE until the dates of the receipt")
 
 
 def place(ref: ObjectRef) -> str:
@@ -467,7 +467,7 @@ def _content(content: Content | None) -> str:
     return "nothing" if content is None else _size(content.size_bytes, content.sha256)
 
 
-# -- several revisions, several recordings -------------------------------------------------------------------------------
+# -- several revisions -------------------------------------------------------------------------------
 
 
 def check_revisions(about: str, revisions: Sequence[Revision]) -> list[Item]:
@@ -477,104 +477,7 @@ def check_revisions(about: str, revisions: Sequence[Revision]) -> list[Item]:
     for before, after in pairwise(revisions):
         kept = [link.hash for link in after.links[: len(before.links)]]
         faults += _same(f"r{before.number} in the chain of r{after.number}", [link.hash for link in before.links], kept)
-    return _item(about, "revisions", faults, f"{len(numbers)}, each continuing the one before")
-
-
-def check_checkpoints(
-    about: str, count: int, archived: int, known: Assembled, unreadable: Sequence[Fault]
-) -> list[Item]:
-    """A recording's *count* checkpoints against each other and its newest chain of *archived* links; *known*: all of it put
-    together. What they hold beyond that chain no receipt covers yet."""
-    faults = [*unreadable, *map(_of_link, known.faults)]
-    beyond = known.links[archived:]
-    if not beyond or faults:
-        return _item(about, "checkpoints", faults, f"{count} checkpoints, each link of them in the chain")
-    closed = [f"r{link.ended.revision}" for link in beyond if link.ended is not None]
-    why = f"which close {', '.join(closed)}: not archived yet, or taken away" if closed else "still open"
-    return [not_covered(about, "checkpoints", f"{len(beyond)} links in checkpoints alone, {why}")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
-    """What a recording's newest chain says about its source's history. ``position``: of its genesis among all the source's
-    judged items; ``announced``: connector and announcement of each segment; ``originals``: where its originals lie."""
-
-    recording_id: RecordingId
-    position: int
-    previous: str | None
-    closes: tuple[str, ...]
-    announced: tuple[tuple[str, int], ...]
-    originals: tuple[str, ...] = ()
-
-
-def past(recording: RecordingId, links: Sequence[LinkAppended]) -> Past | None:
-    """The history in *recording*'s chain, or ``None`` if it cannot be read (the chain's own check says why)."""
-    try:
-        records = [json.loads(link.record) for link in links]
-        announced = [record for record in records if "announcement" in record]
-        return Past(
-            recording_id=recording,
-            position=int(records[0]["position"]),
-            previous=None if records[0]["previous"] is None else str(records[0]["previous"]),
-            closes=tuple(link.hash for link in links if link.kind == "close"),
-            announced=tuple((str(record["connector"]), int(record["announcement"])) for record in announced),
-            originals=tuple(f"{record['object']['bucket']}/{record['object']['key']}" for record in announced),
-        )
-    except (KeyError, TypeError, ValueError, IndexError):
-        return None
-
-
-def check_history(source: SourceId, pasts: Sequence[Past]) -> list[Item]:
-    """All recordings of a source against each other: every genesis names a close that is there, none does not once one
-    did, and what the connectors counted is there without a hole. Recordings that began before the first close name none."""
-    ordered = sorted(pasts, key=lambda one: one.position)
-    faults = list[Fault]()
-    known, named = dict[str, int](), False
-    for one in ordered:
-        known |= dict.fromkeys(one.closes, one.position)
-    for before, one in pairwise(ordered):
-        if before.position == one.position:
-            both = f"{before.recording_id}, {one.recording_id}"
-            faults.append(Fault(place=f"position {one.position}", expected="one recording that began", found=both))
-    for one in ordered:
-        where = f"genesis of {one.recording_id}"
-        if one.previous is None and named:
-            faults.append(Fault(place=where, expected="the close before it", found="no close"))
-        elif one.previous is not None and known.get(one.previous, one.position) >= one.position:
-            found = "none" if one.previous not in known else "a recording that began later"
-            faults.append(Fault(place=where, expected=f"an earlier recording with close {one.previous}", found=found))
-        named = named or one.previous is not None
-    items = _item(source, "history", faults, f"{len(pasts)} recordings, each naming a close before it")
-    return [*items, _announcements(source, pasts)]
-
-
-def not_compared(source: str) -> Iterator[Item]:
-    """The checks of a source of which not all recordings are looked at."""
-    for check in ("history", "announcements"):
-        why = "only all recordings of a source prove each other; this run does not compare them"
-        yield not_covered(source, check, why)
-
-
-def _announcements(source: SourceId, pasts: Sequence[Past]) -> Item:
-    """A hole is not a fault by itself: the files may belong to a recording that is still open."""
-    counted: dict[str, set[int]] = {}
-    for one in pasts:
-        for connector, number in one.announced:
-            counted.setdefault(connector, set()).add(number)
-    holes = {name: ", ".join(_holes(found)) for name, found in sorted(counted.items())}
-    told = "; ".join(f"{name}: {hole}" for name, hole in holes.items() if hole)
-    if told:
-        why = f"{told} in no archived recording: still open, quarantined or taken away"
-        return not_covered(source, "announcements", why)
-    seen = ", ".join(f"{name} 1..{max(found)}" for name, found in sorted(counted.items()))
-    return _item(source, "announcements", (), seen or "none")[0]
-
-
-def _holes(numbers: Collection[int]) -> Iterator[str]:
-    """What is missing between 1 and the greatest of *numbers*, as ``3`` or ``5..9``."""
-    for before, after in pairwise([0, *sorted(numbers)]):
-        if after > before + 1:
-            yield str(before + 1) if after == before + 2 else f"{before + 1}..{after - 1}"
+    return answers(about, "revisions", faults, f"{len(numbers)}, each continuing the one before")
 
 
 # -- the whole archive ---------------------------------------------------------------------------------------------------
@@ -583,7 +486,7 @@ def _holes(numbers: Collection[int]) -> Iterator[str]:
 def check_extra(bucket: str, places: Sequence[str]) -> Item:
     """Objects at *places* that are no document of a recording and no original that one names."""
     if not places:
-        return _item(bucket, "extra", (), "nothing beside what the recordings name")[0]
+        return answers(bucket, "extra", (), "nothing beside what the recordings name")[0]
     more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
     why = f"{len(places)} objects that no recording names: {', '.join(places[:_NAMED])}{more}"
     return not_covered(bucket, "extra", why)
@@ -595,4 +498,4 @@ def coverage(selection: Selection, looked_at: int, listed: int) -> Item:
     narrowed = selection.in_words()
     if narrowed:
         return not_covered("archive", "coverage", f"{told}: {narrowed}")
-    return _item("archive", "coverage", (), told)[0]
+    return answers("archive", "coverage", (), told)[0]

@@ -15,16 +15,17 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from pipeline.domain import verify
+from pipeline.domain import history, verify
 from pipeline.domain.archive import LockedObject, RecordingArchived
 from pipeline.domain.chain import LinkAppended
 from pipeline.domain.checkpoint import Assembled, Checkpoint, assemble
 from pipeline.domain.errors import Malformed, ObjectMissing
+from pipeline.domain.history import Past
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
 from pipeline.domain.keys import public_of, published_key
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.selection import Selection
-from pipeline.domain.verify import Content, Fault, Item, Lock, Past, Revision, Seen
+from pipeline.domain.verify import Content, Fault, Item, Lock, Revision, Seen
 from pipeline.steps.checkpoint import read_checkpoint
 from pipeline.steps.digests import Digests
 from pipeline.steps.shelf import Beside, Folder, ReadableStore, shelf_of
@@ -136,16 +137,16 @@ class Verification:
             if name not in recordings and run.selection.takes(name):
                 still_open, items = self._checkpoints(name, keys, ())
                 yield from items
-                pasts.append(verify.past(RecordingId(name), still_open.links))
-        history = run.selection.takes_history(source, looked_at)
-        if history or run.whole:
+                pasts.append(history.past(RecordingId(name), still_open.links))
+        compared = run.selection.takes_history(source, looked_at)
+        if compared or run.whole:
             pasts += [self._past(source, name, recordings[name]) for name in unread]
         if run.whole:
             run.named.update(place for past in pasts if past for place in past.originals)
-        if history:
-            yield from verify.check_history(SourceId(source), [past for past in pasts if past])
+        if compared:
+            yield from history.check_history(SourceId(source), [past for past in pasts if past])
         elif looked_at:
-            yield from verify.not_compared(source)
+            yield from history.not_compared(source)
 
     def _is_recent(self, selection: Selection, source: str, name: str, numbers: Sequence[int]) -> bool:
         if selection.since is None:
@@ -157,7 +158,7 @@ class Verification:
         """What a recording's newest chain says about the others, nothing else of it being looked at."""
         read = self._read(source, name, numbers[-1])
         links = read.links(SourceId(source), RecordingId(name), Beside(), read.receipt())
-        return verify.past(RecordingId(name), links)
+        return history.past(RecordingId(name), links)
 
     def _read(self, source: str, name: str, number: int) -> Folder:
         return Folder(self.store, self.records, f"recordings/{source}/{name}/r{number}", self.on_read)
@@ -175,7 +176,7 @@ class Verification:
                 if self.finished is not None:
                     self.finished.keep(source, name, numbers, items)
                 newest: Revision = done.value
-                return verify.past(newest.recording_id, newest.links)
+                return history.past(newest.recording_id, newest.links)
             items.append(item)
             yield item
 
@@ -215,7 +216,7 @@ class Verification:
             except Malformed as exc:
                 unreadable.append(Fault(place=f"{self.records}/{key}", expected="a checkpoint", found=str(exc)))
         known = assemble(archived, found)
-        return known, verify.check_checkpoints(name, len(keys), len(archived), known, unreadable)
+        return known, history.check_checkpoints(name, len(keys), len(archived), known, unreadable)
 
     def _archived(
         self, revision: Revision, receipt: RecordingArchived, known: dict[ObjectRef, Content | None], pool: Executor

@@ -8,26 +8,22 @@ from typing import Any
 import pytest
 
 from pipeline.domain.chain import verify
-from pipeline.domain.identity import RecordingId
 from pipeline.domain.selection import Part, Selection
 from pipeline.domain.time import WallMs
 from pipeline.domain.verify import (
     Content,
     Item,
     Lock,
-    Past,
     Revision,
     Seen,
     check_contents,
     check_extra,
-    check_history,
     check_locks,
     check_rebuilt,
     check_revision,
     check_revisions,
     check_signature,
     coverage,
-    past,
     place,
     signed_message,
 )
@@ -55,17 +51,6 @@ def seen(name: str = "segment", **changes: Any) -> Seen:
     ref = object_ref(name)
     made = Seen(ref=ref, content=Content(sha256=ref.sha256, size_bytes=ref.size_bytes), lock=None)
     return replace(made, **changes)
-
-
-def history(name: str, previous: str | None, *closes: str, announced: tuple[int, ...] = (), position: int = 0) -> Past:
-    """A recording whose name, a letter, says when it began."""
-    return Past(
-        recording_id=RecordingId(name),
-        position=position or ord(name[0]),
-        previous=previous,
-        closes=closes,
-        announced=tuple(("folder", number) for number in announced),
-    )
 
 
 def results(items: list[Item]) -> list[tuple[str, str]]:
@@ -164,72 +149,6 @@ def test_a_later_revision_begins_with_the_whole_chain_of_the_one_before() -> Non
         ("fail", "r1 in the chain of r2")
     ]
     assert results(check_revisions("x", [revision(2, links=longer)])) == [("fail", "revisions")]
-
-
-def test_a_recording_taken_out_of_the_middle_is_missed_by_the_next_one() -> None:
-    day = [history("a", None, "A"), history("b", "A", "B", "B2"), history("c", "B2", "C")]
-
-    assert results(check_history(SOURCE, day)) == [("pass", ""), ("pass", "")]
-    assert results(check_history(SOURCE, [day[0], day[2]]))[0] == ("fail", "genesis of c")
-    assert results(check_history(SOURCE, day[1:]))[0] == ("fail", "genesis of b")
-
-
-def test_recordings_that_began_before_the_first_close_name_none() -> None:
-    day = [history("a", None, "A"), history("b", None, "B"), history("c", "A", "C")]
-
-    assert results(check_history(SOURCE, day))[0] == ("pass", "")
-
-
-@pytest.mark.parametrize(
-    ("second", "place"),
-    [
-        (history("c", None, "C"), "genesis of c"),
-        (history("b", "A", "C"), "position 98"),
-        (history("c", "C2", "C", "C2"), "genesis of c"),
-        (history("A", "A", "C"), "genesis of A"),
-    ],
-    ids=["a second beginning", "the same place", "its own close", "a later one's close"],
-)
-def test_a_history_that_contradicts_itself_is_told(second: Past, place: str) -> None:
-    day = [history("a", None, "A"), history("b", "A", "B"), second]
-
-    assert ("fail", place) in results(check_history(SOURCE, day))
-
-
-@pytest.mark.parametrize(
-    ("announced", "result", "found"),
-    [
-        ((1, 2, 3), "pass", "folder 1..3"),
-        ((2, 3), "not_covered", "folder: 1 in"),
-        ((1, 5), "not_covered", "folder: 2..4 in"),
-        ((1, 3, 10**15), "not_covered", "folder: 2, 4..999999999999999 in"),
-    ],
-)
-def test_what_a_connector_counted_and_no_recording_holds_is_not_covered(
-    announced: tuple[int, ...], result: str, found: str
-) -> None:
-    item = check_history(SOURCE, [history("a", None, "A", announced=announced)])[1]
-
-    assert item.result == result
-    assert item.found.startswith(found)
-
-
-def test_the_past_of_a_chain_is_what_its_records_say() -> None:
-    found = past(RECORDING, LINKS)
-
-    named = (place(object_ref(f"{RECORDING}/0")), place(object_ref(f"{RECORDING}/1")))
-    assert found == replace(history(RECORDING, None, LINKS[-1].hash, announced=(1, 2), position=1), originals=named)
-    assert past(RECORDING, ()) is None
-    assert past(RECORDING, (replace(LINKS[0], record="["),)) is None
-
-
-def test_a_genesis_that_names_no_digest_names_nothing_that_is_there() -> None:
-    record = LINKS[0].record.replace('"previous":null', '"previous":[1]')
-
-    found = past(RECORDING, (replace(LINKS[0], record=record),))
-
-    assert found is not None
-    assert results(check_history(SOURCE, [found]))[0] == ("fail", f"genesis of {RECORDING}")
 
 
 @pytest.mark.parametrize(("count", "told"), [(1, "x/0"), (20, "x/18, x/19"), (21, "x/19 and 1 more")])
