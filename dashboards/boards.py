@@ -495,8 +495,16 @@ STORE: Final = Board(
             decimals=1,
             words=_NOT_YET,
         ),
-        areas("behind", (12, 7), "short", GOOD_AT_ZERO, {"{{stage}}": _per(m.STATE_BEHIND, "stage", "1d")}, decimals=0),
-        areas("versions", (12, 7), "short", PLAIN, {"{{version}}": f"sum by (version) ({name(m.BUILD)})"}, decimals=0),
+        stat(
+            "read_back",
+            (6, 7),
+            "percentunit",
+            ((None, "blue"),),
+            f"max({name(m.VERIFY_COVERAGE)})",
+            decimals=1,
+        ),
+        areas("behind", (9, 7), "short", GOOD_AT_ZERO, {"{{stage}}": _per(m.STATE_BEHIND, "stage", "1d")}, decimals=0),
+        areas("versions", (9, 7), "short", PLAIN, {"{{version}}": f"sum by (version) ({name(m.BUILD)})"}, decimals=0),
     ),
 )
 

@@ -410,6 +410,13 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
             "距最近一次将锁定期限、留存令与档案保管期限核对的小时数（第十二条）。",
         ),
     ),
+    "read_back": (
+        Text("Archive read back", "已复核档案"),
+        Text(
+            "Share of the archive that was read back and computed anew within the policy's 28 days; it rises for four weeks at first (article 12).",
+            "在策略规定的二十八天内回读并重新计算的档案占比；最初四周内逐步上升（第十二条）。",
+        ),
+    ),
     "archive_waiting": (
         Text("Archive waits on the store", "归档等待存储"),
         Text(

@@ -28,7 +28,8 @@ from pipeline.adapters.objects_s3 import S3Objects, open_client
 from pipeline.adapters.pace import Pace
 from pipeline.adapters.prometheus import Metrics
 from pipeline.adapters.salts import load_salt_key
-from pipeline.adapters.signing import open_signer
+from pipeline.adapters.signing import known_keys, open_signer
+from pipeline.adapters.signing import verify as signed
 from pipeline.adapters.worm_s3 import look_at_store
 from pipeline.agents import stages
 from pipeline.agents.health import Health
@@ -41,6 +42,7 @@ from pipeline.domain import continuity
 from pipeline.domain.errors import Misconfigured, UnbrokenError
 from pipeline.domain.keys import fingerprint
 from pipeline.domain.outlook import UnitDeadlines
+from pipeline.domain.rolling import Standing, Verified
 from pipeline.domain.time import WallMs
 from pipeline.domain.worm import WormReport
 from pipeline.policy import load_policy
@@ -51,10 +53,13 @@ from pipeline.steps.breach import BreachStep, serves
 from pipeline.steps.checkpoint import CheckpointStep
 from pipeline.steps.keeping import Keeper, KeepingStep
 from pipeline.steps.probe import ProbeStep
+from pipeline.steps.rolling import Rolling
+from pipeline.steps.rolling import watch as watch_rolling
 from pipeline.steps.sla import DailyReports
 from pipeline.steps.stitch import StitchStep
 from pipeline.steps.sweep import Sweep, Swept
 from pipeline.steps.sweep import watch as watch_retention
+from pipeline.steps.verify import Verification
 from pipeline.steps.worm import StoreTrust
 from pipeline.wire import codec, topics
 
@@ -188,6 +193,27 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
     swept = Sweep(keeper=keeper, clock=clock, on_object=Pace(settings.retention_sweep_objects_per_s))
     sweeping = partial(watch_retention, swept, settings.retention_sweep_s, lambda heard: _short(heard, metrics, log))
     threading.Thread(target=sweeping, name="retention-sweep", daemon=True).start()
+    reading = Verification(
+        store=store,
+        records=settings.records,
+        originals=settings.originals,
+        locks=True,
+        keys={**known_keys((), settings.state), signer.key_id: signer.public},
+        signed=signed,
+        on_read=Pace(settings.verify_mb_per_s * 1e6),
+    )
+    rolling = Rolling(
+        verification=reading,
+        store=store,
+        trust=trust,
+        clock=clock,
+        software=SOFTWARE,
+        within_s=policy.verify_within_s,
+        turn_s=settings.verify_turn_s,
+        retention_s=policy.provisional_retention_s,
+    )
+    turning = partial(watch_rolling, rolling, lambda heard: _turned(heard, metrics, log))
+    threading.Thread(target=turning, name="rolling-verify", daemon=True).start()
     aside = QuarantineWatch(settings)
 
     def tell(units: Sequence[UnitDeadlines], heard: WallMs | None) -> None:
@@ -226,6 +252,21 @@ def _short(heard: Swept | Exception, metrics: Metrics, log: Any) -> None:
         for one in heard.found[:SHOWN_SHORTFALLS]:
             log.error("retention.short", **asdict(one))
         log.info("retention.swept", recordings=heard.recordings, objects=heard.objects, short=len(heard.found))
+
+
+def _turned(heard: tuple[Verified | None, Standing] | Exception, metrics: Metrics, log: Any) -> None:
+    """What became of a turn of the rolling verification, for logs and metrics."""
+    if isinstance(heard, UnbrokenError):
+        log.warning("verify.unturned", error=str(heard))
+    elif isinstance(heard, Exception):
+        log.critical("verify.unturned", exc_info=heard)
+    else:
+        record, standing = heard
+        metrics.rolling(standing)
+        if record is not None:
+            for item in record.failed:
+                log.critical("verify.failed", **asdict(item))
+            log.info("verify.turned", part=f"{record.part}/{record.of}", items=record.items, failures=record.failures)
 
 
 def _tell(heard: WormReport | Exception, metrics: Metrics, log: Any) -> None:

@@ -229,6 +229,24 @@ RETENTION_LAST: Final = Metric(
     labels=(),
     help="Unix time at which the last whole sweep of locks and holds began; 0 before the first.",
 )
+VERIFY_COVERAGE: Final = Metric(
+    name="verify_coverage_ratio",
+    kind="gauge",
+    labels=(),
+    help="Share of the archive's parts verified within policy's verify_within_s; the ledger worker verifies.",
+)
+VERIFY_OLDEST: Final = Metric(
+    name="verify_oldest_timestamp_seconds",
+    kind="gauge",
+    labels=(),
+    help="Unix time at which the part longest unverified was last verified; 0 before the first look.",
+)
+VERIFY_FAILURES: Final = Metric(
+    name="verify_failures",
+    kind="gauge",
+    labels=(),
+    help="Items that failed when their part of the archive was last verified.",
+)
 BUILD: Final = Metric(name="build_info", kind="gauge", labels=("version",), help="Always 1; the version that runs.")
 
 CATALOGUE: Final = (
@@ -272,6 +290,9 @@ CATALOGUE: Final = (
     WORM_LAST,
     RETENTION_SHORTFALL,
     RETENTION_LAST,
+    VERIFY_COVERAGE,
+    VERIFY_OLDEST,
+    VERIFY_FAILURES,
     BUILD,
 )
 

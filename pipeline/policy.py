@@ -36,6 +36,7 @@ class _Deadline(msgspec.Struct, forbid_unknown_fields=True):
 class _Archive(msgspec.Struct, forbid_unknown_fields=True):
     provisional_retention_s: int
     checkpoint_s: int
+    verify_within_s: int
     sm3: bool
 
 
@@ -91,6 +92,7 @@ def load_policy(path: Path | None = None) -> Policy:
         provisional_retention_s=raw.archive.provisional_retention_s,
         retention=raw.retention,
         checkpoint_s=raw.archive.checkpoint_s,
+        verify_within_s=raw.archive.verify_within_s,
         sm3=raw.archive.sm3,
         voice_explanation_kinds=raw.explanation.voice_kinds,
         voice_within_s=raw.explanation.voice_within_s,

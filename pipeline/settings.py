@@ -78,6 +78,12 @@ class Settings(BaseSettings):
     retention_sweep_objects_per_s: int = Field(
         100, ge=1, description="That sweep asks the store for no more objects in a second."
     )
+    verify_turn_s: int = Field(
+        3600,
+        ge=1,
+        description="How often the ledger worker verifies a part of the archive; policy `verify_within_s` has so many parts.",
+    )
+    verify_mb_per_s: float = Field(20, gt=0, description="That verification reads no faster, in 10^6 bytes a second.")
     statements_host: str = Field("127.0.0.1", description="Address on which `unbroken serve` takes statements.")
     statements_port: int = Field(19103, ge=1, le=65535, description="Port of `unbroken serve`.")
     statements_token: SecretStr = Field(

@@ -55,6 +55,7 @@ def policy(**changes: Any) -> Policy:
             "10y": RetentionClass(keep_s=347_133_600, hold=False),
         },
         checkpoint_s=300,
+        verify_within_s=2_419_200,
         sm3=False,
         voice_explanation_kinds=("body_camera", "voice_recorder", "camcorder"),
         voice_within_s=120,

@@ -49,6 +49,7 @@ def test_a_sites_own_numbers_are_taken(tmp_path: Path) -> None:
         "at_risk_before_s",
         "provisional_retention_s",
         "checkpoint_s",
+        "verify_within_s",
         *TOLERANCE,
     ],
 )

@@ -29,6 +29,7 @@ from pipeline.domain.keeping import ShortfallKind
 from pipeline.domain.outlook import AGE_BANDS, UnitDeadlines
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.quarantine import Place
+from pipeline.domain.rolling import Standing
 from pipeline.domain.stitch import RecordingStitched
 from pipeline.domain.time import WallMs
 from pipeline.domain.tracked import Cause
@@ -166,6 +167,12 @@ class Metrics:
         if stage is not None and at is not None and at > self._canaries.get(stage, 0):
             self._canaries[stage] = at
             self.set(names.CANARY_LAST_SEEN, at / 1000, stage)
+
+    def rolling(self, standing: Standing) -> None:
+        """A part of the archive was verified, or it was looked how far that is."""
+        self.set(names.VERIFY_COVERAGE, standing.verified / standing.of)
+        self.set(names.VERIFY_OLDEST, 0 if standing.oldest_at is None else standing.oldest_at / 1000)
+        self.set(names.VERIFY_FAILURES, standing.failures)
 
     def worm(self, report: WormReport) -> None:
         """The store's locks were tried."""

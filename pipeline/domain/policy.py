@@ -54,6 +54,7 @@ class Policy:
     provisional_retention_s: int
     retention: Mapping[str, RetentionClass]
     checkpoint_s: int
+    verify_within_s: int
     sm3: bool
     voice_explanation_kinds: tuple[SourceKind, ...]
     voice_within_s: int

@@ -25,6 +25,7 @@ from pipeline.domain.keeping import entry_at
 from pipeline.domain.keys import published_id
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.probe import MediaFacts
+from pipeline.domain.rolling import is_verified_key
 from pipeline.domain.sla import is_sla_key
 from pipeline.domain.source_statement import statement_at
 from pipeline.domain.verify import Content, Fault
@@ -42,7 +43,7 @@ _DOCUMENT: Final = re.compile(
 )
 """Key of a document of a revision; whatever else lies in the bucket is none of the archive's own."""
 
-_BESIDE: Final = (is_report_key, is_view_key, is_breach_key, is_sla_key)
+_BESIDE: Final = (is_verified_key, is_report_key, is_view_key, is_breach_key, is_sla_key)
 """Whose keys lie beside those of recordings and say nothing about what an archived recording is made of."""
 
 

@@ -24,6 +24,8 @@ _GAP: Final = 'unbroken_gaps_standing{unit="hall",gap_class="%s"}'
 _WORM: Final = 'unbroken_worm_probe_success{instance="%s"}'
 _WORM_LAST: Final = 'unbroken_worm_probe_last_timestamp_seconds{instance="%s"}'
 _SHORT: Final = 'unbroken_retention_shortfall_objects{instance="ledger",shortfall="%s"}'
+_FAILED: Final = 'unbroken_verify_failures{instance="%s"}'
+_UNCHECKED: Final = 'unbroken_verify_oldest_timestamp_seconds{instance="%s"}'
 _SWEPT: Final = 'unbroken_retention_last_sweep_timestamp_seconds{instance="%s"}'
 _FREE: Final = "minio_cluster_capacity_usable_free_bytes"
 _CANARY: Final = 'unbroken_canary_last_seen_timestamp_seconds{stage="deadline",instance="ledger"}'
@@ -58,6 +60,10 @@ HEALTHY: Final[Mapping[str, str]] = {
     _SHORT % "retention": "0x",
     _SWEPT % "ledger": "0+60x",
     _SWEPT % "media": "0x",
+    _FAILED % "ledger": "0x",
+    _FAILED % "media": "0x",
+    _UNCHECKED % "ledger": "0+60x",
+    _UNCHECKED % "media": "0x",
     _FREE: "1000000000000-1000000x",
     'unbroken_retrying{stage="archive"}': "0x",
     _CANARY: "0+60x",
@@ -240,6 +246,21 @@ TRIALS: Final = (
     ),
     _fires("UnbrokenRetentionUnswept", "never", WARNING, {_SWEPT % "ledger": "0x", _NEXT: "9000000x"}, at=24 * 60 + 10),
     _quiet("UnbrokenRetentionUnswept", "not for half a day after the start", {_SWEPT % "ledger": "0x"}, at=12 * 60),
+    _fires("UnbrokenVerifyFailed", "a digest differs", CRITICAL, {_FAILED % "ledger": "0x20 1x"}),
+    _quiet("UnbrokenVerifyFailed", "the part was verified again and is whole", {_FAILED % "ledger": "1x20 0x"}),
+    # A trial's clock begins at zero, so that what was verified before it has a negative time.
+    _fires(
+        "UnbrokenVerifyBehind",
+        "31 days ago",
+        WARNING,
+        {_UNCHECKED % "ledger": f"-{30 * 86400}x", _NEXT: "9000000x"},
+        at=24 * 60 + 10,
+    ),
+    _quiet(
+        "UnbrokenVerifyBehind", "29 days ago", {_UNCHECKED % "ledger": f"-{28 * 86400}x", _NEXT: "9000000x"}, at=24 * 60
+    ),
+    _fires("UnbrokenVerifyBehind", "never", WARNING, {_UNCHECKED % "ledger": "0x", _NEXT: "9000000x"}, at=24 * 60 + 10),
+    _quiet("UnbrokenVerifyBehind", "not for half a day after the start", {_UNCHECKED % "ledger": "0x"}, at=12 * 60),
     _fires("UnbrokenStoreFills", "a tenth an hour", WARNING, {_FREE: "1000000-2000x200"}, at=120),
     _quiet("UnbrokenStoreFills", "in a week", {_FREE: "1000000-90x200"}, at=120),
     _fires("UnbrokenStoreSizeUnknown", "nobody says", {"severity": "info"}, {_FREE: None}, at=70),
