@@ -10,7 +10,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from pipeline.agents.stage import Headers, Output, Received, Stage
 from pipeline.domain import chain, checkpoint, continuity, deadline, outlook
@@ -36,9 +36,6 @@ from pipeline.wire.events import Event, event_topic
 from pipeline.wire.topics import Topic
 
 S = TypeVar("S")
-
-STORE_PATIENCE_S: Final = 60
-"""A store that answers again so soon was no outage."""
 
 Observer = Callable[[Event], None]
 """Hears every event a stage emits; metrics listen here."""
@@ -208,18 +205,15 @@ def store_watch(
     clock: Clock,
     serves: Callable[[], bool],
 ) -> Callable[[], Awaitable[Sequence[Output]]]:
-    """What the timer says of a store that does not serve us: to each source that waits for it, once it has not for
-    :data:`STORE_PATIENCE_S`, and when it does again. *serves* asks it, and may block."""
+    """What the timer says of a store that does not serve us, to each source that waits for it, and when it does again.
+    *serves* asks it, and may block."""
     since: WallMs | None = None
 
     async def look() -> Sequence[Output]:
         nonlocal since
         asked = clock.now()
         since = None if await asyncio.to_thread(serves) else asked if since is None else since
-        now = clock.now()
-        if since is not None and now - since < STORE_PATIENCE_S * 1000:
-            return ()
-        return bench.outputs(outlook.store_news(states(stages["deadline"]), since, now))
+        return bench.outputs(outlook.store_news(states(stages["deadline"]), since, clock.now(), bench.policy))
 
     return look
 

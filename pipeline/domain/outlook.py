@@ -53,7 +53,7 @@ class UnitDeadlines:
 
 def due(states: Mapping[str, SourceDeadlines], now: WallMs, policy: Policy) -> tuple[Annotation, ...]:
     """The statements a timer has to make at *now*; ids are deterministic, so saying one twice is harmless."""
-    grace_ms = policy.deadline_s * 1000 // GRACE_PARTS
+    grace_ms = _grace_ms(policy)
     found = []
     for source in states.values():
         for tracked in source.open.values():
@@ -66,6 +66,10 @@ def due(states: Mapping[str, SourceDeadlines], now: WallMs, policy: Policy) -> t
                 found.append(_due(source.source_id, tracked, "at_risk", now))
         found += _schedule_due(source, now, policy)
     return tuple(found)
+
+
+def _grace_ms(policy: Policy) -> int:
+    return policy.deadline_s * 1000 // GRACE_PARTS
 
 
 def _schedule_due(source: SourceDeadlines, now: WallMs, policy: Policy) -> Iterator[Annotation]:
@@ -86,10 +90,14 @@ def _schedule_due(source: SourceDeadlines, now: WallMs, policy: Policy) -> Itera
         )
 
 
-def store_news(states: Mapping[str, SourceDeadlines], out_since: WallMs | None, now: WallMs) -> tuple[Annotation, ...]:
+def store_news(
+    states: Mapping[str, SourceDeadlines], out_since: WallMs | None, now: WallMs, policy: Policy
+) -> tuple[Annotation, ...]:
     """What has to be said at *now* of a store that has not served us since *out_since* (``None``: it does). It is said of
-    each source that has something on its way into the archive, when it begins and when it ends; what another worker began
-    to say, or this one before a restart, is ended too."""
+    each source that has something on its way into the archive, when it has lasted as long as the timer waits for news, and
+    when it ends; what another worker began to say, or this one before a restart, is ended too."""
+    if out_since is not None and now - out_since < _grace_ms(policy):
+        return ()
     said = []
     for source in states.values():
         begun = next((out.start for out in source.outages if out.end is None), None)

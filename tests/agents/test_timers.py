@@ -9,17 +9,18 @@ import pytest
 
 from pipeline.agents import stages
 from pipeline.agents.stage import Output
-from pipeline.agents.stages import STORE_PATIENCE_S, Bench
+from pipeline.agents.stages import Bench
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.deadline import step
 from pipeline.domain.docket import SourceDeadlines
-from pipeline.domain.outlook import UnitDeadlines
+from pipeline.domain.outlook import GRACE_PARTS, UnitDeadlines
 from pipeline.domain.time import WallMs
 from pipeline.settings import Settings
 from pipeline.wire import codec, topics
 from tests.builders import SALT_KEY, SOURCE, T0, landed, policy
 
 HOUR = 3600_000
+PATIENCE_S = policy().deadline_s // GRACE_PARTS
 BENCH = Bench(settings=Settings(), policy=policy(), observe=lambda _: None, salt_key=SALT_KEY)
 STAGES: dict[str, Any] = {"continuity": "continuity", "deadline": "deadline"}
 
@@ -81,7 +82,7 @@ async def test_a_store_that_stays_away_is_told_once_to_begin_and_once_to_end() -
     (began, begins), (ended, ends) = outages
     assert begins is not None
     assert ends is not None
-    assert (began, begins.start, begins.end) == (60 + STORE_PATIENCE_S, T0 + 60_000, None)
+    assert (began, begins.start, begins.end) == (60 + PATIENCE_S, T0 + 60_000, None)
     assert (ended, ends.start, ends.end) == (405, T0 + 60_000, T0 + 405_000)
 
 
@@ -90,7 +91,7 @@ async def test_a_store_that_answers_again_soon_was_no_outage() -> None:
     look = stages.store_watch(BENCH, STAGES, ledger.states, clock, lambda: up)
 
     first = await look()
-    clock.at, up = WallMs(T0 + STORE_PATIENCE_S * 1000 - 1), True
+    clock.at, up = WallMs(T0 + PATIENCE_S * 1000 - 1), True
     second = await look()
 
     assert (first, second) == ((), ())

@@ -284,12 +284,12 @@ def test_an_outage_is_said_once_to_begin_and_once_to_end_to_those_it_holds_up() 
     idle = SourceDeadlines(source_id=SOURCE)
     out = WallMs(T0 + HOUR)
 
-    begins = store_news({SOURCE: story.state, "idle": idle}, out, WallMs(T0 + 2 * HOUR))
+    begins = store_news({SOURCE: story.state, "idle": idle}, out, WallMs(T0 + 2 * HOUR), POLICY)
     story.hear(*begins)
-    again = store_news({SOURCE: story.state}, out, WallMs(T0 + 3 * HOUR))
-    ends = store_news({SOURCE: story.state}, None, WallMs(T0 + 4 * HOUR))
+    again = store_news({SOURCE: story.state}, out, WallMs(T0 + 3 * HOUR), POLICY)
+    ends = store_news({SOURCE: story.state}, None, WallMs(T0 + 4 * HOUR), POLICY)
     story.hear(*ends)
-    nothing = store_news({SOURCE: story.state}, None, WallMs(T0 + 5 * HOUR))
+    nothing = store_news({SOURCE: story.state}, None, WallMs(T0 + 5 * HOUR), POLICY)
 
     assert [said.outage for said in (*begins, *ends)] == [
         Outage(start=out),
