@@ -98,7 +98,7 @@ def read(source: Path | BinaryIO, reader: str = "pyav", first_page: FirstPage | 
             counted=name in _COUNTED,
             truncation=Truncation(expected="packets to the end of the file", found=stopped) if stopped else None,
             clocks=_clocks(container.metadata),
-            device=_device(container.metadata),
+            device=device(container.metadata),
         )
 
 
@@ -242,7 +242,7 @@ def _format(stream: av.stream.Stream) -> str:
     return ""
 
 
-def _device(metadata: dict[str, str]) -> str:
+def device(metadata: dict[str, str]) -> str:
     """Maker and model by QuickTime, Android or 3GPP tags; else the program that wrote the file, unless a library did."""
     tags = {name.lower(): text for name, text in metadata.items()}
     make, model = (next((tags[name] for name in names if tags.get(name)), "") for names in (_MAKES, _MODELS))

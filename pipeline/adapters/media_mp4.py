@@ -30,7 +30,7 @@ from typing import BinaryIO, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.adapters import media_clocks, media_stamps
+from pipeline.adapters import media_av, media_clocks, media_stamps, media_udta
 from pipeline.adapters.columns import deltas
 from pipeline.adapters.media_bmff import Boxes, Inner, firsts, identities, inside
 from pipeline.adapters.media_stsd import Entry, UnknownEntry, entry
@@ -81,6 +81,7 @@ class _Track:
     lengths: array[int] = field(default_factory=lambda: array("q"))
     promised: int = 0
     in_pieces: bool = True
+    trimmed: tuple[int, int] = (0, 0)
     since: int | None = None
     until: int | None = None
     next_ticks: int = 0
@@ -160,6 +161,7 @@ def _read(file: BinaryIO, boxes: Boxes, moov: bytes | None) -> FileReading:
         clocks=tuple(clock for clock in clocks if clock is not None),
         marks=_marks(boxes, tracks),
         numbers=numbers,
+        device=media_av.device(media_udta.tags(moov)),
         init_bytes=_init_bytes(boxes, tracks) if not indexed else None,
     )
 
@@ -337,6 +339,7 @@ def _from_index(moov: bytes, track: _Track, media: _Media) -> None:
             raise NotExactlyError("a table of offsets of another length")
         shown = decoding + offsets
     there = _there(moov, track, count, sizes, media)
+    track.trimmed = _trimmed(track, shown, durations)
     if not track.edits:
         track.take(shown, 0, track.next_ticks, there)
     for edit in track.edits:
@@ -346,6 +349,15 @@ def _from_index(moov: bytes, track: _Track, media: _Media) -> None:
         track.take(
             shown[kept] - base, int(begins[0]), int(begins[-1]) + last, there[kept] if there is not None else None
         )
+
+
+def _trimmed(track: _Track, shown: Column, durations: Column | int) -> tuple[int, int]:
+    """What the file holds before the first edit and after the last, in ticks."""
+    if not track.edits:
+        return 0, 0
+    last = durations if isinstance(durations, int) else int(durations[-1])
+    first, end = track.edits[0].media_time, track.edits[-1].media_time + track.edits[-1].length
+    return max(0, first - int(shown.min())), max(0, int(shown.max()) + last - end)
 
 
 def _from_zero(durations: Column | int, count: int) -> Column:
@@ -633,4 +645,5 @@ def _stream(index: int, track: _Track) -> StreamReading:
         resets=found.resets,
         declared_ticks=declared,
         hidden=track.hidden,
+        trimmed=track.trimmed,
     )

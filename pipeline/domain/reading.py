@@ -44,7 +44,8 @@ class StreamReading:
     stream). ``missing_pts`` packets had no time, at most ``longest_missing`` in a row. ``reorder_frames``: how far
     decoding order and presentation order differ. ``resets``: (place, step back) where times step back beyond reordering;
     what follows was moved to join. ``declared_ticks``: the length the container states. ``hidden``: (place, length) of what the
-    file holds and its edit list leaves out between two parts that it shows."""
+    file holds and its edit list leaves out between two parts that it shows; ``trimmed``: what it leaves out before the first and
+    after the last."""
 
     index: int
     kind: StreamKind
@@ -64,6 +65,7 @@ class StreamReading:
     resets: tuple[tuple[int, int], ...] = ()
     declared_ticks: int | None = None
     hidden: tuple[tuple[int, int], ...] = ()
+    trimmed: tuple[int, int] = (0, 0)
 
     @property
     def time_base(self) -> TimeBase:
@@ -370,6 +372,18 @@ def _of_a_stream(
                 found=f"{size_ms} ms of this stream left out between two parts that are shown",
                 stream=stream.index,
                 from_ms=ruler.at(timed.on(unit, at)),
+                size_ms=size_ms,
+            )
+    for length, where in zip(stream.trimmed, ("before", "after"), strict=True):
+        size_ms = ruler.ms(timed.on(unit, length))
+        if size_ms > tolerance.in_file_ms:
+            yield Finding(
+                kind="hidden_loss",
+                level="note",
+                evidence="media_clock",
+                expected="an edit list that shows what the file holds",
+                found=f"{size_ms} ms of this stream left out {where} what is shown",
+                stream=stream.index,
                 size_ms=size_ms,
             )
     yield from _uneven(timed, ruler, end, reading, tolerance)

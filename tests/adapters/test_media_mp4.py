@@ -633,3 +633,35 @@ def test_swapped_fragments_are_out_of_order_and_no_time_is_missing(
     kinds = {(finding.kind, finding.level) for finding in serious(found)}
     assert kinds == {("out_of_order", "degradation"), ("reader_disagreement", "degradation")}  # PyAV loses a fragment
     assert found.streams == facts(whole).streams
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "device"),
+    [
+        ("quicktime.mov", ("-metadata", "make=Axis", "-metadata", "model=W101"), "Axis W101"),
+        (
+            "android.mp4",
+            ("-movflags", "use_metadata_tags", "-metadata", "com.android.manufacturer=Hytera", "-metadata", "com.android.model=VM780"),
+            "Hytera VM780",
+        ),
+        ("nobody.mp4", (), ""),
+    ],
+)  # fmt: skip
+def test_the_device_is_read_from_the_index(
+    films: Path, tmp_path: Path, name: str, options: tuple[str, ...], device: str
+) -> None:
+    path = clips.remux(films / "film.mp4", tmp_path / name, *options)
+
+    found = facts(path)
+
+    assert (found.reader, found.device) == ("isobmff", device)
+    assert found.device == media_av.read(path).device
+
+
+def test_what_an_edit_list_cuts_off_the_ends_is_a_note(films: Path, tmp_path: Path) -> None:
+    clips.ffmpeg("-ss", "1.4", "-i", str(films / "film.mp4"), "-c", "copy", str(tmp_path / "cut.mp4"))
+
+    notes = [finding for finding in facts(tmp_path / "cut.mp4").findings if finding.kind == "hidden_loss"]
+
+    assert [(note.level, note.stream) for note in notes] == [("note", 0), ("note", 1)]
+    assert [note.size_ms for note in notes] == pytest.approx([400, 400], abs=100)

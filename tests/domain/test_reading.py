@@ -434,3 +434,16 @@ def test_a_change_of_format_is_noted_with_both_sides_and_its_place() -> None:
 
     assert (told.kind, told.level, told.expected, told.found) == ("format_change", "note", "640x480", "320x240")
     assert (told.from_ms, told.byte_offset) == (2000, 376)
+
+
+@pytest.mark.parametrize(("trimmed_ms", "told"), [(249, 0), (250, 0), (251, 1)])
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_an_edit_list_leaves_out_at_the_ends_is_a_note(trimmed_ms: int, told: int, place: int) -> None:
+    ticks = 90 * trimmed_ms
+    found = judged(stream(frames(100), trimmed=(0, ticks) if place else (ticks, 0)))
+
+    where = "after" if place else "before"
+    assert kinds(found) == [("hidden_loss", "note")] * told
+    assert [f.found for f in found.findings] == [
+        f"{trimmed_ms} ms of this stream left out {where} what is shown"
+    ] * told
