@@ -41,6 +41,9 @@ class Settings(BaseSettings):
         "", description="User of the ledger worker in bucket policies; it puts and extends locks."
     )
     store_verifier: str = Field("", description="User of the media worker and of commands that only read.")
+    store_viewer: str = Field(
+        "", description="User of `unbroken play`; it reads, and puts records of viewings and derivatives."
+    )
     bucket_prefix: str = Field("", description="Put before the bucket names originals, records and derived.")
     state: Path = Field(Path(".unbroken"), description="Folder for journals, spools, keys and the local stack.")
     policy: Path | None = Field(None, description="The bureau's policy TOML; the shipped one when unset.")

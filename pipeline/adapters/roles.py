@@ -4,7 +4,8 @@
 2. The archive (ledger worker, `hold`, `retention`) puts records and derivatives, reads, makes locks longer, and sets and
    takes off legal holds, which no lock stands behind: who took one off is in the register (docs/keeping.md). On the probe's bucket, which
    holds no evidence, it may do everything: where its key may not delete, a refusal would prove nothing of locks.
-3. Verifiers (media worker, ``unbroken verify``, ``recordings``) read.
+3. Verifiers (media worker, ``unbroken verify``, ``recordings``) read. Viewers (``unbroken play``) also put records of
+   viewings, which are locked like all records, and derivatives. Neither can touch a lock.
 4. Nobody deletes a version of evidence, passes by a lock or gives an object away, the owner of the buckets included: that
    is a denial and wins over whatever else a key may do. Only who owns the buckets can lift it, and that is an act of its own.
 5. The owner's key makes buckets and policies. It does not read what others put: that is the verifier's business.
@@ -45,14 +46,15 @@ _LOCKS: Final = ("s3:PutObjectRetention", "s3:PutObjectLegalHold")
 
 def policies(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
     """The policy of each bucket by its name; empty when the settings name no role's user."""
-    connector, archive, verifier = settings.store_connector, settings.store_archive, settings.store_verifier
-    users = [user for user in (connector, archive, verifier) if user]
+    connector, archive = settings.store_connector, settings.store_archive
+    verifier, viewer = settings.store_verifier, settings.store_viewer
+    users = [user for user in (connector, archive, verifier, viewer) if user]
     if not users:
         return {}
     allowed = {
-        settings.originals: ((connector, _PUT), (archive, _KEEP), (verifier, _READ)),
-        settings.records: ((connector, _READ), (archive, _KEEP), (verifier, _READ)),
-        settings.derived: ((archive, _PUT), (verifier, _READ)),
+        settings.originals: ((connector, _PUT), (archive, _KEEP), (verifier, _READ), (viewer, _READ)),
+        settings.records: ((connector, _READ), (archive, _KEEP), (verifier, _READ), (viewer, _READ)),
+        settings.derived: ((archive, _PUT), (verifier, _READ), (viewer, _PUT)),
         settings.worm_probe: ((archive, ("s3:*",)),),
     }
     evidence = (settings.originals, settings.records)
@@ -67,6 +69,11 @@ def policies(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
                     if bucket == settings.worm_probe and archive
                     else []
                 ),
+                *(
+                    [_statement("Allow", [viewer], ("s3:PutObject",), bucket, "/views/*")]
+                    if bucket == settings.records and viewer
+                    else []
+                ),
                 *(_denials(settings, bucket) if bucket in evidence else []),
             ],
         }
@@ -76,7 +83,8 @@ def policies(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
 
 def _denials(settings: Settings, bucket: str) -> Iterator[dict[str, Any]]:
     yield _statement("Deny", ["*"], _NEVER, bucket, "/*")
-    if others := [user for user in (settings.store_connector, settings.store_verifier) if user]:
+    others = [user for user in (settings.store_connector, settings.store_verifier, settings.store_viewer) if user]
+    if others:
         yield _statement("Deny", others, _LOCKS, bucket, "/*")
 
 

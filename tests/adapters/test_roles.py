@@ -29,7 +29,7 @@ from pipeline.settings import Settings
 from tests.adapters.objects_contract import ref, sha, soon
 from tests.adapters.s3 import own_settings, short_policy
 
-ROLES = ("connector", "archive", "verifier")
+ROLES = ("connector", "archive", "verifier", "viewer")
 
 
 def test_without_users_there_are_no_policies() -> None:
@@ -132,11 +132,21 @@ class TestRoles:
 
         assert stat.size_bytes == 1
 
+    def test_a_viewer_puts_locked_records_of_viewings_and_derivatives(self, site: Site) -> None:
+        key = f"views/{secrets.token_hex(4)}.json"
+
+        record = site.store("viewer").put_bytes(site.owner.records, key, b"x", sha(b"x"), retain_until=soon(5))
+        copy = site.store("viewer").put_bytes(
+            site.owner.derived, secrets.token_hex(4), b"x", sha(b"x"), retain_until=None
+        )
+
+        assert (record.lock_mode, copy.lock_mode) == ("COMPLIANCE", "none")
+
     def test_only_the_archive_makes_a_lock_longer(self, site: Site, original: ObjectStat) -> None:
         until = soon(5)
         place = original.bucket, original.key, original.version_id
 
-        for role in ("connector", "verifier"):
+        for role in ("connector", "verifier", "viewer"):
             with pytest.raises(AccessRefused):
                 site.store(role).extend_retention(*place, until)
         extended = site.store("archive").extend_retention(*place, until)
@@ -151,7 +161,7 @@ class TestRoles:
 
         assert (held.legal_hold, free.legal_hold) == (True, False)
 
-    @pytest.mark.parametrize("role", ["connector", "verifier"])
+    @pytest.mark.parametrize("role", ["connector", "verifier", "viewer"])
     def test_a_role_that_may_not_touch_locks_sets_no_hold(self, site: Site, original: ObjectStat, role: str) -> None:
         with pytest.raises(S3Error, match="AccessDenied"):
             open_client(site.roles[role]).enable_object_legal_hold(original.bucket, original.key, original.version_id)
@@ -166,6 +176,9 @@ class TestRoles:
             ("verifier", "records"),
             ("verifier", "derived"),
             ("verifier", "worm_probe"),
+            ("viewer", "originals"),
+            ("viewer", "records"),
+            ("viewer", "worm_probe"),
         ],
     )
     def test_a_role_puts_nothing_where_it_has_no_business(self, site: Site, role: str, bucket: str) -> None:
