@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,8 @@ def _quiet(stand: Stand) -> Snapshot:
     """The states once nothing waits and every link is in the archive."""
     deadline = time.monotonic() + WAIT_S
     while True:
-        found = _snapshot(stand.settings())
         lags = [stage["lag"] for stage in json.loads(stand.call("status", "--json", allowed=(0, 1)))["stages"]]
+        found = _snapshot(stand.settings())
         held = [state["held"] for (name, _), state in found.items() if name.startswith("checkpoint")]
         if not any(lags) and not any(held):
             return found
@@ -166,9 +167,11 @@ def _make_up_for_a_lost_broker(stand: Stand) -> None:
 
 
 def _check_states(before: Snapshot, after: Snapshot) -> None:
+    """All is as it was, but for where a chain begins on the link topic: that topic is another one."""
     found = [(key, each) for key in sorted({*before, *after}) for each in differences(before.get(key), after.get(key))]
+    moved = [each for key, each in found if key[0] == "stitch.state.v1" and each.place.endswith(".first_offset")]
 
-    assert found == [], found
+    assert [each for each in found if each[1] not in moved] == []
 
 
 def _check_end(stand: Stand, shots: Sequence[Shot], camera: Shot, folder: Path) -> None:
@@ -185,24 +188,44 @@ def _check_end(stand: Stand, shots: Sequence[Shot], camera: Shot, folder: Path) 
     stand.call("verify")
 
 
-def test_lost_states_older_states_and_a_lost_broker_are_made_up_for(working: Stand, film: Film, tmp_path: Path) -> None:
-    settings, shots, folder = working.settings(), film(), tmp_path / "card"
-    camera = next(shot for shot in film() if shot.kind == "cctv")
-    _bring_in(working, shots, camera, folder)
-    before = _quiet(working)
-    while_working = _rebuild(working)
-    assert set(working.stop().values()) == {0}
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Stand]:
+    """An installation of the drill's own: other tests' recordings shall not be lost with it. Nothing is made or started."""
+    made = Stand(
+        folder=tmp_path / "stand", prefix=f"drill{secrets.token_hex(3)}", ports={"media": 19141, "ledger": 19142}
+    )
+    yield made
+    made.stop()
+
+
+def _footage(film: Film) -> tuple[list[Shot], Shot]:
+    """A planned pause, a case with a late file, and a camera that will go on."""
+    shots = film()
+    paused = next(shot for shot in shots if shot.window)
+    late = next(shot for shot in shots if shot.late)
+    return [paused, late], next(shot for shot in shots if shot.kind == "cctv" and shot is not paused)
+
+
+def test_lost_states_older_states_and_a_lost_broker_are_made_up_for(own: Stand, film: Film, tmp_path: Path) -> None:
+    settings, folder = own.settings(), tmp_path / "card"
+    shots, camera = _footage(film)
+    own.prepare()
+    _start(own)
+    _bring_in(own, shots, camera, folder)
+    before = _quiet(own)
+    while_working = _rebuild(own)
+    assert set(own.stop().values()) == {0}
     logs = asyncio.run(_logs(settings))
 
-    _lose(working, topics.STATES)
-    refused = _refusal(working)
-    lost = _rebuild(working, "--write")
+    _lose(own, topics.STATES)
+    refused = _refusal(own)
+    lost = _rebuild(own, "--write")
     after_loss = _snapshot(settings)
-    _lose(working, topics.STATES)
+    _lose(own, topics.STATES)
     asyncio.run(_put_back_the_older_half(settings, logs))
-    older = _rebuild(working, "--write")
+    older = _rebuild(own, "--write")
     after_age = _snapshot(settings)
-    compared = _rebuild(working)
+    compared = _rebuild(own)
 
     assert "run `unbroken rebuild --write`" in refused
     assert (while_working, lost, compared) == ({"equal"}, {"lost"}, {"equal"})
@@ -210,33 +233,30 @@ def test_lost_states_older_states_and_a_lost_broker_are_made_up_for(working: Sta
     assert after_loss == before
     assert after_age == before
 
-    _lose(working, topics.ALL)
-    _make_up_for_a_lost_broker(working)
+    _lose(own, topics.ALL)
+    _make_up_for_a_lost_broker(own)
 
-    _check_states(before, _quiet(working))
-    _check_end(working, shots, camera, folder)
+    _check_states(before, _quiet(own))
+    _check_end(own, shots, camera, folder)
+    asyncio.run(_delete(settings, topics.ALL))
 
 
 @pytest.mark.skipif("UNBROKEN_DRILLS" not in os.environ, reason="two minutes: UNBROKEN_DRILLS=1, or make drills")
 def test_a_broker_whose_data_folder_was_wiped_is_made_up_for(
-    film: Film, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own: Stand, film: Film, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shots, folder = film(), tmp_path / "card"
-    camera = next(shot for shot in film() if shot.kind == "cctv")
-    stand = Stand(folder=tmp_path / "stand", prefix=f"wiped{os.getpid()}", ports={"media": 19141, "ledger": 19142})
-    try:
-        with OwnBroker(tmp_path / "first") as broker:
-            monkeypatch.setenv("UNBROKEN_KAFKA", broker.bootstrap)
-            stand.prepare()
-            _start(stand)
-            _bring_in(stand, shots, camera, folder)
-            before = _quiet(stand)
-            for which in list(stand.workers):
-                stand.kill(which)
-        with OwnBroker(tmp_path / "second") as broker:
-            monkeypatch.setenv("UNBROKEN_KAFKA", broker.bootstrap)
-            _make_up_for_a_lost_broker(stand)
-            _check_states(before, _quiet(stand))
-            _check_end(stand, shots, camera, folder)
-    finally:
-        stand.stop()
+    folder = tmp_path / "card"
+    shots, camera = _footage(film)
+    with OwnBroker(tmp_path / "first") as broker:
+        monkeypatch.setenv("UNBROKEN_KAFKA", broker.bootstrap)
+        own.prepare()
+        _start(own)
+        _bring_in(own, shots, camera, folder)
+        before = _quiet(own)
+        for which in list(own.workers):
+            own.kill(which)
+    with OwnBroker(tmp_path / "second") as broker:
+        monkeypatch.setenv("UNBROKEN_KAFKA", broker.bootstrap)
+        _make_up_for_a_lost_broker(own)
+        _check_states(before, _quiet(own))
+        _check_end(own, shots, camera, folder)
