@@ -19,7 +19,9 @@ FOLDER = ROOT / "infra/prometheus"
 ALERTS = [rule for rule in RULES if "alert" in rule]
 NAMES = sorted({rule["alert"] for rule in ALERTS})
 LONG = 200
-"""Trials from this minute on are evaluated less often."""
+"""Trials from this minute on are evaluated less often, and without what is averaged over days: that would take most of the
+time."""
+AVERAGED = ("unbroken_deadline_outcomes_total", "unbroken_archive_promptness_total")
 WATCHDOG = "UnbrokenWatchdog"
 ANNOTATIONS = {"summary", "summary_zh", "description", "runbook_url", "dashboard_url"}
 
@@ -70,7 +72,8 @@ def test_every_alert_speaks_both_languages_and_links_its_runbook_and_a_dashboard
 
 
 def _promtool_test(trial: Trial) -> dict[str, Any]:
-    series = {**HEALTHY, **trial.changes}
+    healthy = {name: values for name, values in HEALTHY.items() if trial.at < LONG or not name.startswith(AVERAGED)}
+    series = {**healthy, **trial.changes}
     series = {name: values and re.sub(r"x$", f"x{trial.at + 5}", values) for name, values in series.items()}
     return {
         "name": f"{trial.about}: {trial.name}",
