@@ -23,16 +23,20 @@ from pipeline.cli.quarantine import held, waiting
 from pipeline.domain.canary import CANARY_UNIT
 from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.errors import UnbrokenError
-from pipeline.domain.time import to_rfc3339
+from pipeline.domain.policy import Policy
+from pipeline.domain.rolling import Verified, is_verified_key, parts, stand, verified_day
+from pipeline.domain.time import WallMs, to_rfc3339
 from pipeline.domain.worm import is_report_key
 from pipeline.policy import load_policy
 from pipeline.settings import WORKER_PORTS, Settings
 from pipeline.wire import topics
+from pipeline.wire.codec import load_state
 from pipeline.wire.reports import Reported, gap_reports
 from pipeline.wire.topics import Topic
 
 T = TypeVar("T")
 _UNKNOWN: Final = "NOT KNOWN"
+_READS_AT_ONCE: Final = 8
 
 STAGES: Final[Mapping[str, tuple[str, tuple[Topic, ...]]]] = {
     "probe": ("media", (topics.LANDED,)),
@@ -91,6 +95,7 @@ def look(settings: Settings) -> dict[str, Any]:
         asked_lags = pool.submit(ask, "stages", lambda: asyncio.run(_lags(settings)))
         asked_kept = pool.submit(ask, "quarantine", lambda: waiting(asyncio.run(held(settings))))
         asked_store = pool.submit(ask, "store", lambda: _last_try(settings))
+        asked_verified = pool.submit(ask, "verified", lambda: _verified(settings, policy))
         running = ask("deadlines", lambda: asyncio.run(read_running(settings)))
         known = None
         if running is None:
@@ -109,6 +114,7 @@ def look(settings: Settings) -> dict[str, Any]:
         "gaps": None if known is None else gaps([gap for one in known for gap in gap_reports(one, policy)]),
         "quarantine": None if kept is None else {"waiting": sum(kept.values())},
         "store": store,
+        "verified": asked_verified.result(),
         "not_known": sorted(not_known, key=lambda gone: gone["what"]),
     }
 
@@ -189,6 +195,26 @@ def _last_try(settings: Settings) -> dict[str, Any] | None:
     return {"tried_at": report["tried_at"], "passed": report["passed"]}
 
 
+def _verified(settings: Settings, policy: Policy) -> dict[str, Any] | None:
+    """How much of the archive the rolling verification has read back in the policy's time; ``None`` before its first turn."""
+    from pipeline.adapters.objects_s3 import S3Objects, open_client
+
+    now, within_s, store = SystemClock().now(), policy.verify_within_s, S3Objects(open_client(settings))
+    first = verified_day(WallMs(now - (within_s + 86_400) * 1000))
+    keys = [stat.key for stat in store.list(settings.records, "verified/") if is_verified_key(stat.key)]
+
+    def read(key: str) -> Verified:
+        return load_state(Verified, json.loads(store.read(settings.records, key)))
+
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+        records = list(pool.map(read, [key for key in keys if key >= first]))
+    if not records:
+        return None
+    found = stand(records, parts(within_s, settings.verify_turn_s), now, within_s)
+    oldest = None if found.oldest_at is None else to_rfc3339(found.oldest_at)
+    return {"parts": found.of, "fresh": found.verified, "failures": found.failures, "oldest_at": oldest}
+
+
 async def _lags(settings: Settings) -> dict[str, int]:
     from pipeline.adapters.kafka_topics import progress
 
@@ -240,7 +266,17 @@ def in_words(found: Mapping[str, Any]) -> list[str]:
     else:
         held_or_not = "held" if store["passed"] else "DID NOT HOLD, nothing is archived; see `unbroken doctor worm`"
         lines.append(f"store locks: {held_or_not} when tried at {store['tried_at']}")
+    lines.append(_verified_in_words(found["verified"]))
     return lines + [f"{_UNKNOWN} {gone['what']}: {gone['why']}" for gone in found["not_known"]]
+
+
+def _verified_in_words(verified: Mapping[str, Any] | None) -> str:
+    if verified is None:
+        return f"archive verified: {_UNKNOWN}; no turn of the ledger worker's verification is on record"
+    failed = (
+        f", {verified['failures']} FAILURES: see UnbrokenVerifyFailed in the runbook" if verified["failures"] else ""
+    )
+    return f"archive verified: {verified['fresh']} of {verified['parts']} parts are fresh{failed}"
 
 
 def _worker_in_words(worker: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ QUIET: dict[str, Any] = {
     "gaps": {"open": 0, "unexplained": 0, "to_review": 0},
     "quarantine": {"waiting": 0},
     "store": {"tried_at": "2026-11-24T06:00:00.000Z", "passed": True},
+    "verified": {"parts": 672, "fresh": 672, "failures": 0, "oldest_at": "2026-10-28T06:00:00.000Z"},
     "not_known": [],
 }
 
@@ -80,13 +81,14 @@ def test_what_could_not_be_asked_is_not_known_and_never_zero() -> None:
         "gaps": None,
         "quarantine": None,
         "store": None,
+        "verified": None,
         "not_known": [{"what": "deadlines", "why": "kafka does not answer, start it"}],
     }
 
     lines = in_words(dark)
 
     assert list(validator("status.v1").iter_errors(dark)) == []
-    for part in ("recordings", "deadlines", "gaps", "quarantine", "store locks"):
+    for part in ("recordings", "deadlines", "gaps", "quarantine", "store locks", "archive verified"):
         assert any(line.startswith(f"{part}: NOT KNOWN") for line in lines)
     assert all("NOT KNOWN" in line for line in lines if line.startswith("stage"))
     assert lines[-1] == "NOT KNOWN deadlines: kafka does not answer, start it"
@@ -130,3 +132,12 @@ def test_gaps_are_counted_by_who_must_act() -> None:
     told = [{"state": "open", "review": "not_needed"}, {"state": "explained", "review": "waiting"}]
 
     assert gaps(told) == {"open": 1, "unexplained": 0, "to_review": 1}
+
+
+def test_how_much_of_the_archive_was_read_back_is_told_and_what_failed_stands_out() -> None:
+    some = {**QUIET, "verified": {"parts": 672, "fresh": 600, "failures": 2, "oldest_at": "2026-10-28T06:00:00.000Z"}}
+
+    text = "\n".join(in_words(some))
+
+    assert "archive verified: 672 of 672 parts are fresh" in "\n".join(in_words(QUIET))
+    assert "archive verified: 600 of 672 parts are fresh, 2 FAILURES" in text
