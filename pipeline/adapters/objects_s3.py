@@ -45,6 +45,7 @@ from pipeline.domain.errors import (
     ObjectMissing,
     SourceFileChanged,
     StoreError,
+    StoreFull,
     StoreUnavailable,
 )
 from pipeline.domain.identity import Sha256
@@ -364,6 +365,8 @@ _BY_CODE: Final[dict[str, tuple[type[Exception], str]]] = {
     "XAmzContentSHA256Mismatch": (StoreUnavailable, "the bytes changed on their way to the store"),
     "BadDigest": (StoreUnavailable, "the bytes changed on their way to the store"),
     "RequestTimeout": (StoreUnavailable, "the store stopped waiting for our bytes"),
+    "QuotaExceeded": (StoreFull, "the store's quota is used up, raise it or give the store room"),
+    "XMinioStorageFull": (StoreFull, "the store is full, give it room"),
     "SlowDown": (StoreUnavailable, "the store is overloaded"),
     "RequestTimeTooSkewed": (AccessRefused, "the store's clock and ours differ too much"),
     "InvalidAccessKeyId": (AccessRefused, "the store does not know this access key"),
@@ -373,6 +376,7 @@ _BY_CODE: Final[dict[str, tuple[type[Exception], str]]] = {
 _BY_STATUS: Final[dict[int, tuple[type[Exception], str]]] = {
     403: (AccessRefused, "these keys may not do this"),
     404: (ObjectMissing, "the store does not hold this object"),
+    507: (StoreFull, "the store is full, give it room"),
     408: (StoreUnavailable, "the store stopped waiting for us"),
     429: (StoreUnavailable, "the store is overloaded"),
 }
@@ -400,9 +404,8 @@ def mapped(where: str) -> Iterator[None]:
 
 
 def _by_status(status: int) -> tuple[type[Exception], str]:
-    if status >= 500:
-        return StoreUnavailable, "the store failed"
-    return _BY_STATUS.get(status, (StoreError, "the store refused the request"))
+    other = (StoreUnavailable, "the store failed") if status >= 500 else (StoreError, "the store refused the request")
+    return _BY_STATUS.get(status, other)
 
 
 def _wanted(bucket: str, key: str, sha256: Sha256, size_bytes: int, retain_until: WallMs | None) -> Wanted:

@@ -237,7 +237,7 @@ class Intake:
         """Wait for the first files and announce them together: one durable step and one request for all of them."""
         done = [await running.popleft() for _ in range(min(_BATCH, len(running)))]
         segments = [item.new for item in done if isinstance(item, _Ready)]
-        duplicates = iter(await asyncio.to_thread(self.journal.announce, segments) if segments else ())
+        duplicates = iter(await self._written(lambda: self.journal.announce(segments)) if segments else ())
         await self._deliver()
         rows = [replace(item.row, duplicate=next(duplicates)) if isinstance(item, _Ready) else item for item in done]
         for row in rows:
@@ -249,10 +249,10 @@ class Intake:
         while waiting := self.journal.undelivered():
             values = [item.value for item in waiting]
             await self._persist(lambda values=values: self.announcer.landed(values))  # type: ignore[misc]
-            await asyncio.to_thread(self.journal.delivered, waiting)
+            await self._written(lambda waiting=waiting: self.journal.delivered(waiting))  # type: ignore[misc]
         for annotation_id, value in self.journal.unsaid().items():
             await self._persist(lambda value=value: self.announcer.annotations([value]))  # type: ignore[misc]
-            self.journal.said(annotation_id)
+            await self._written(lambda name=annotation_id: self.journal.said(name))  # type: ignore[misc]
 
     async def _bring_in(self, candidate: Candidate) -> _Ready | Row:
         loop = asyncio.get_running_loop()
@@ -262,6 +262,10 @@ class Intake:
             return self._refused(candidate, exc)
         except (SourceFileChanged, ObjectDiffers) as exc:
             return self._refused(candidate, Refused(str(exc), again=exc.retryable))
+
+    async def _written(self, write: Callable[[], T]) -> T:
+        """What *write* returns once the journal's disk has room for it."""
+        return await self._persist(lambda: asyncio.to_thread(write))
 
     async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """*attempt* until it works; a service that is away longer than the session's patience raises. That something is

@@ -18,12 +18,12 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.domain.errors import Misconfigured, UnbrokenError
+from pipeline.domain.errors import DiskFull, Misconfigured, UnbrokenError
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, source_id
 from pipeline.domain.time import WallMs
 
@@ -46,6 +46,17 @@ CREATE TABLE IF NOT EXISTS clearings (
   intended_at INTEGER NOT NULL, cleared_at INTEGER, PRIMARY KEY (path, sha256, recording_id)) WITHOUT ROWID;
 """
 _VERSION: Final = "1"
+
+
+_FULL: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+
+
+def disk_full(path: str | Path) -> DiskFull:
+    """The error that names the disk of the journal at *path*."""
+    return DiskFull(
+        f"the disk of the journal is full, nothing is taken in until there is room: free some space under "
+        f"{Path(path).parent} or move UNBROKEN_STATE ({path})"
+    )
 
 
 class JournalBusy(UnbrokenError):
@@ -101,6 +112,7 @@ class Journal:
     def __init__(self, connection: sqlite3.Connection, kind: str) -> None:
         self._connection = connection
         self._mutex = threading.RLock()
+        (_, _, self._file) = connection.execute("PRAGMA database_list").fetchone()
         with self._transaction():
             self._connection.execute(
                 "INSERT OR IGNORE INTO meta VALUES ('version', ?), ('id', ?)", (_VERSION, secrets.token_hex(4))
@@ -258,13 +270,16 @@ class Journal:
     def _transaction(self) -> Iterator[None]:
         """All of it or nothing; durable when it returns."""
         with self._mutex:
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self._connection.execute("BEGIN IMMEDIATE")
                 yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
+                self._connection.execute("COMMIT")
+            except BaseException as exc:
+                if self._connection.in_transaction:  # a full disk may have ended it already
+                    self._connection.execute("ROLLBACK")
+                if isinstance(exc, sqlite3.OperationalError) and exc.sqlite_errorcode in _FULL:
+                    raise disk_full(self._file) from exc
                 raise
-            self._connection.execute("COMMIT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,19 +343,25 @@ def open_journal(folder: Path, source: SourceId, kind: str) -> Iterator[Journal]
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        try:
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.executescript(_SCHEMA)
-        except sqlite3.Error as exc:
-            raise Misconfigured(
-                f"the journal cannot be used: {exc}; put it aside, a new one begins a new count ({path})"
-            ) from exc
-        try:
-            yield Journal(connection, kind)
-        finally:
-            connection.close()
+        with ExitStack() as opened:
+            yield _opened(opened, path, kind)
+
+
+def _opened(opened: ExitStack, path: Path, kind: str) -> Journal:
+    """The journal at *path*, closed with *opened*, however far it came."""
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        opened.callback(connection.close)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.executescript(_SCHEMA)
+    except sqlite3.Error as exc:
+        if isinstance(exc, sqlite3.OperationalError) and exc.sqlite_errorcode in _FULL:
+            raise disk_full(path) from exc
+        raise Misconfigured(
+            f"the journal cannot be used: {exc}; put it aside, a new one begins a new count ({path})"
+        ) from exc
+    return Journal(connection, kind)
 
 
 def _blob(path: Path) -> bytes:

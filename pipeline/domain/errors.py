@@ -47,6 +47,12 @@ class StoreUntrusted(StoreError):
     retryable = True
 
 
+class StoreFull(StoreError):
+    """The store has no room, or a quota is used up; nothing was stored. Give it room: the work goes on by itself."""
+
+    retryable = True
+
+
 class AccessRefused(StoreError):
     """The store knows us and says no. Check the keys and policy; waiting may help once they are mended."""
 
@@ -67,6 +73,12 @@ class ProbeDied(MediaError):
 
 class SourceFileChanged(UnbrokenError):
     """A file changed while it was read. Let the recorder finish, then import again."""
+
+    retryable = True
+
+
+class DiskFull(UnbrokenError):
+    """A disk of ours is full. Make room on the one that is named: the work goes on by itself, nothing was lost."""
 
     retryable = True
 

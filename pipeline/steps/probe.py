@@ -8,12 +8,13 @@ looks, and stops the work on it loudly. A file the reader cannot read, or dies o
 from __future__ import annotations
 
 import asyncio
+import errno
 import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol, cast
 
-from pipeline.domain.errors import ObjectDiffers, ProbeDied
+from pipeline.domain.errors import DiskFull, ObjectDiffers, ProbeDied
 from pipeline.domain.landing import ObjectRef, SegmentLanded
 from pipeline.domain.policy import Policy
 from pipeline.domain.probe import MediaFacts, SegmentProbed
@@ -41,11 +42,20 @@ class ProbeStep:
         self._version = f"{version} {media.version}"
 
     async def step(self, landed: SegmentLanded) -> SegmentProbed:
-        """Raises ``ObjectDiffers`` (not retryable) naming both digests, and the store's errors."""
-        with tempfile.NamedTemporaryFile(dir=self._folder, prefix="segment-") as file:
-            digests = Digests(tree=True, sm3=self._policy.sm3)
-            observed = await asyncio.to_thread(fetch, self._store, landed.object, cast(BinaryIO, file), digests)
-            facts = await self._facts(Path(file.name), landed)
+        """Raises ``ObjectDiffers`` (not retryable) naming both digests, ``DiskFull``, and the store's errors."""
+        digests = Digests(tree=True, sm3=self._policy.sm3)
+        try:
+            with tempfile.NamedTemporaryFile(dir=self._folder, prefix="segment-") as file:
+                observed = await asyncio.to_thread(fetch, self._store, landed.object, cast(BinaryIO, file), digests)
+                facts = await self._facts(Path(file.name), landed)
+        except OSError as exc:
+            if exc.errno != errno.ENOSPC:
+                raise
+            folder = self._folder or tempfile.gettempdir()
+            raise DiskFull(
+                f"the disk for temporary files is full, {landed.object.size_bytes} bytes are to be read: free some space "
+                f"under {folder} or set TMPDIR to a larger one"
+            ) from exc
         return SegmentProbed(
             landed=landed,
             facts=facts,

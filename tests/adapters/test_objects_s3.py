@@ -28,6 +28,7 @@ from pipeline.domain.errors import (
     ObjectMissing,
     SourceFileChanged,
     StoreError,
+    StoreFull,
     StoreUnavailable,
     UnbrokenError,
 )
@@ -264,7 +265,7 @@ def _odd_store(url: str) -> S3Objects:
     [
         (500, StoreUnavailable),
         (503, StoreUnavailable),
-        (507, StoreUnavailable),
+        (507, StoreFull),
         (429, StoreUnavailable),
         (408, StoreUnavailable),
         (403, AccessRefused),

@@ -8,7 +8,15 @@ from pipeline.domain import errors
 from pipeline.domain.errors import Malformed, StoreError, UnbrokenError, UnsupportedVersion
 
 FAMILY = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
-WORTH_REPEATING = {"StoreUnavailable", "StoreUntrusted", "AccessRefused", "SourceFileChanged", "BrokerUnavailable"}
+WORTH_REPEATING = {
+    "StoreUnavailable",
+    "StoreUntrusted",
+    "StoreFull",
+    "DiskFull",
+    "AccessRefused",
+    "SourceFileChanged",
+    "BrokerUnavailable",
+}
 
 
 @pytest.mark.parametrize("kind", FAMILY, ids=lambda kind: kind.__name__)

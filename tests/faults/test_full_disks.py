@@ -1,0 +1,118 @@
+"""Disks that are really full: a small one of the kernel's own, filled. Work stops, names the disk, and goes on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from pipeline.adapters.clock import SystemClock
+from pipeline.adapters.objects_memory import MemoryObjects
+from pipeline.connectors.folder import discover
+from pipeline.connectors.journal import open_journal
+from pipeline.domain.errors import DiskFull
+from pipeline.domain.identity import SourceId
+from pipeline.domain.probe import MediaFacts
+from pipeline.domain.reading import unreadable
+from pipeline.steps.probe import ProbeStep
+from tests.adapters.objects_contract import ref, sha
+from tests.builders import landed, policy
+from tests.connectors.stage import Table, eventually, session
+
+SIZE = 512 << 10
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of half a mebibyte."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(path)], capture_output=True)
+    if made.returncode != 0:
+        pytest.skip(f"needs the right to mount: {made.stderr.decode().strip()}")
+    yield path
+    subprocess.run(["umount", str(path)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Take all that is left."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            return ballast
+    raise AssertionError("the disk has no end")
+
+
+async def test_a_full_journal_disk_stops_the_intake_by_name_and_room_lets_it_go_on_with_every_number(
+    disk: Path, tmp_path: Path
+) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    for number in range(40):
+        (card / f"{number}.mp4").write_text(f"recording {number}", "utf-8")
+    table = Table(disk / "journals")
+
+    with capture_logs() as said, table.intake(session(patience_s=None)) as intake:
+        ballast = fill(disk)
+        taking = asyncio.create_task(intake.take(list(discover([card]))))
+        await eventually(lambda: bool(said) or taking.done())
+        announced = len(table.heard.segments)
+        ballast.unlink()
+        rows = await taking
+
+    assert announced < 40
+    assert said[0]["event"] == "intake.waiting"
+    assert f"free some space under {disk / 'journals'}" in said[0]["why"]
+    assert said[-1]["event"] == "intake.resumed"
+    assert {row.outcome for row in rows} == {"announced"}
+    assert [segment.announcement for segment in table.heard.segments] == list(range(1, 41))
+
+
+def test_a_journal_is_not_opened_on_a_full_disk_and_the_error_names_it(disk: Path) -> None:
+    (disk / "journals").mkdir()
+    (disk / "journals" / "cam-1.lock").write_text("0", "utf-8")
+    fill(disk)
+
+    with (
+        pytest.raises(DiskFull, match=f"the disk of the journal is full.*{disk / 'journals'}"),
+        open_journal(disk / "journals", SourceId("cam-1"), "folder"),
+    ):
+        pass
+
+
+def left_on(disk: Path) -> list[str]:
+    return [path.name for path in disk.iterdir()]
+
+
+class Reader:
+    """A media probe that says nothing of the file."""
+
+    version = "1/test"
+
+    async def facts(self, path: Path, tolerance: object) -> MediaFacts:
+        return unreadable("for the test")
+
+
+async def test_a_full_disk_for_temporary_files_is_waited_for_and_named(disk: Path) -> None:
+    store = MemoryObjects(SystemClock())
+    store.make_bucket("originals", lock_days=1)
+    data = bytes(SIZE // 2)
+    stored = ref(store.put_bytes("originals", "sha256/x.mp4", data, sha(data), retain_until=None))
+    step = ProbeStep(store, Reader(), policy(), "test", disk)
+    ballast = fill(disk)
+
+    with pytest.raises(DiskFull, match=f"{len(data)} bytes are to be read: free some space under {disk}") as raised:
+        await step.step(landed(object=stored))
+    ballast.unlink()
+    probed = await step.step(landed(object=stored))
+
+    assert raised.value.retryable
+    assert probed.observed_sha256 == stored.sha256
+    assert left_on(disk) == []
