@@ -14,6 +14,7 @@ The document is canonical JSON; its signature covers all of it but the signature
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from urllib.parse import quote
 from pipeline.domain.account import Gap, Run
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.canary import CANARY_UNIT
-from pipeline.domain.canonical import Json, canonical, plain
+from pipeline.domain.canonical import Json, canonical, digest, plain
 from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.duty import Camera, owed
 from pipeline.domain.identity import RecordingId, SourceId, SourceKind
@@ -39,6 +40,10 @@ from pipeline.domain.tracked import Cause
 FORMAT: Final = "unbroken.sla-report.v1"
 FOLDER: Final = "reports/"
 EVERYBODY: Final = "all"
+MOST_NAME: Final = 200
+_KEY: Final = re.compile(
+    r"reports/[0-9]{4}-[0-9]{2}-[0-9]{2}/(?:all|unit-[\w.-]{1,200}|long-[0-9a-f]{32})\.json", re.ASCII
+)
 MILLION: Final = 1_000_000
 
 Named = tuple[SourceId, RecordingId]
@@ -348,10 +353,14 @@ def signed(unsigned: Mapping[str, Json], signature: str) -> bytes:
 
 
 def report_key(day: str, unit: str | None) -> str:
-    """Where the report of a *day* (``2026-11-24``) and a unit stands in the bucket of records."""
-    return f"{FOLDER}{day}/{EVERYBODY if unit is None else 'unit-' + quote(unit, safe='')}.json"
+    """Where the report of a *day* (``2026-11-24``) and a unit stands in the bucket of records. Whatever a unit is called,
+    the key is short and a file name on any system."""
+    if unit is None:
+        return f"{FOLDER}{day}/{EVERYBODY}.json"
+    name = quote(unit, safe="").replace("_", "%5F").replace("~", "%7E").replace("%", "_")
+    return f"{FOLDER}{day}/{f'unit-{name}' if len(name) <= MOST_NAME else f'long-{digest(unit)[:32]}'}.json"
 
 
 def is_sla_key(key: str) -> bool:
-    """Whether such a report stands under *key*."""
-    return key.startswith(FOLDER) and key.endswith(".json")
+    """Whether *key* is one that :func:`report_key` makes; what it names says nothing about a recording."""
+    return _KEY.fullmatch(key) is not None

@@ -280,12 +280,22 @@ def test_the_signature_covers_everything_but_itself() -> None:
     ("unit", "key"),
     [
         (None, "reports/2026-11-24/all.json"),
-        ("Team 2", "reports/2026-11-24/unit-Team%202.json"),
-        ("a/../b", "reports/2026-11-24/unit-a%2F..%2Fb.json"),
+        ("Team 2", "reports/2026-11-24/unit-Team_202.json"),
+        ("a/../b", "reports/2026-11-24/unit-a_2F.._2Fb.json"),
         ("all", "reports/2026-11-24/unit-all.json"),
+        ("a_b~", "reports/2026-11-24/unit-a_5Fb_7E.json"),
+        ("二", "reports/2026-11-24/unit-_E4_BA_8C.json"),
     ],
 )
 def test_a_days_report_has_a_key_of_its_own_whatever_a_unit_is_called(unit: str | None, key: str) -> None:
     assert report_key("2026-11-24", unit) == key
     assert is_sla_key(key)
     assert not is_sla_key("recordings/a/b/r1/receipt.json")
+
+
+def test_a_long_name_of_a_unit_makes_a_key_that_stores_take() -> None:
+    longest, other = (report_key("2026-11-24", "队" * 199 + end) for end in "一二")
+
+    assert longest != other
+    assert is_sla_key(longest)
+    assert len(longest) < 100

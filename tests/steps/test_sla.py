@@ -134,7 +134,7 @@ def test_a_day_is_reported_once_all_its_deadlines_are_decided(early_ms: int, wri
 
     assert keys == (
         [
-            "reports/2026-11-24/unit-Team%202.json",
+            "reports/2026-11-24/unit-Team_202.json",
             "reports/2026-11-24/unit-service-hall.json",
             "reports/2026-11-24/all.json",
         ]
