@@ -10,7 +10,7 @@ BROKERS ?=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status demo test lint check bench corpus render months lock test-brokers faults drills fresh
+.PHONY: help install up down status demo test lint check bench corpus render months lock test-brokers faults drills alerts fresh
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -71,6 +71,9 @@ faults: up  ## every fault between us and the store, a dozen cases a cell; every
 
 drills: up  ## state topics lost and rolled back, a broker deleted and wiped; what is rebuilt is compared
 	$(LOCAL) UNBROKEN_DRILLS=1 $(PY) -m pytest tests/e2e/test_recovery.py
+
+alerts: up  ## alerts on real Prometheus and Alertmanager, heard and over; a deadline of a minute in place of a day
+	$(LOCAL) UNBROKEN_ALERT_TRIALS=1 $(PY) -m pytest -rP tests/e2e/test_alerts.py
 
 fresh:  ## both README commands in a new clone with empty caches
 	bash tests/fresh.sh
