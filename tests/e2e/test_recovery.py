@@ -26,13 +26,13 @@ from pipeline.adapters.kafka_topics import admin
 from pipeline.agents.state_log import Loaded
 from pipeline.demo.footage import Shot
 from pipeline.demo.stand import Stand
+from pipeline.demo.truth import differences as differs
 from pipeline.domain.replay import differences
 from pipeline.settings import Settings
 from pipeline.wire import topics
 from tests.agents.own_broker import OwnBroker
 from tests.e2e.conftest import Film
 from tests.e2e.test_main_job import DATE, _truths
-from tests.oracle.look import settled
 
 pytestmark = pytest.mark.stack
 
@@ -180,10 +180,11 @@ def _check_end(stand: Stand, shots: Sequence[Shot], camera: Shot, folder: Path) 
     for shot in shots:
         if shot.late:
             stand.bring_in(shot, shot.late, DATE)
-    verdict = settled(stand, _truths(shots))
     _quiet(stand)
 
-    assert (verdict.wrong, verdict.extra) == ([], 0)
+    # The oracle of the other drills reads announcements off the topics, and these were lost: reports and archive count here.
+    reports = stand.recordings()
+    assert [differs(truth, reports.get(truth.recording_id)) for truth in _truths(shots)] == [[] for _ in _truths(shots)]
     assert _disagreements(stand) == []
     stand.call("verify")
 
