@@ -7,8 +7,10 @@ a digest is of no state the file ever had, and is not given out.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -25,13 +27,18 @@ class Digested(NamedTuple):
 
 
 def open_to_read(path: str) -> int:
-    """A descriptor of the file at *path*. Not blocking: opening a pipe that took the file's name must not wait for somebody to
-    write into it; not following: a link that took its name is not the file that was found. Raises ``OSError``."""
-    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    """A descriptor of the regular file at *path*. Not blocking: opening a pipe that took the file's name must not wait for
+    somebody to write into it; not following: a link that took its name is not the file that was found. Raises ``OSError``,
+    of what is no file too."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "Not a regular file", path)
+    return descriptor
 
 
 def digest(descriptor: int, found: os.stat_result, come_to: Callable[[int], None]) -> Digested:
-    """Digest the whole open file, which was *found* so, in 1 MiB of memory; *come_to* is told after each piece how many bytes
+    """Digest the whole open file, which was *found* so, in at most 4 MiB of memory; *come_to* is told after each piece how many bytes
     were read so far. Raises ``OSError`` of the medium."""
     whole, at = hashlib.sha256(), 0
     piece = memoryview(bytearray(min(_PIECE_BYTES, found.st_size)))
