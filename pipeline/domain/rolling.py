@@ -26,7 +26,7 @@ from pipeline.domain.verify import Item
 VERIFIED_FORMAT: Final = "unbroken.verified.v1"
 TOLD: Final = 100
 """Failures a record tells; ``failures`` counts all."""
-_KEY: Final = re.compile(r"verified/[0-9TZ.-]+-[0-9]{1,6}-of-[0-9]{1,6}\.json", re.ASCII)
+_KEY: Final = re.compile(r"verified/[0-9TZ.-]+-[0-9]{1,9}-of-[0-9]{1,9}\.json", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
