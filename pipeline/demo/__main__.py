@@ -29,7 +29,7 @@ from pipeline.demo import report
 from pipeline.demo.footage import Shot, shoot
 from pipeline.demo.locks import lock_view
 from pipeline.demo.masters import encoded_masters
-from pipeline.demo.stand import Stand, StandFailed
+from pipeline.demo.stand import Stand, StandFailed, port_offset
 from pipeline.demo.truth import Truth, differences
 from pipeline.domain.errors import UnbrokenError
 from pipeline.domain.time import WallMs, from_rfc3339
@@ -46,9 +46,8 @@ def main() -> int:
     if not os.environ.get("UNBROKEN_STORE_ACCESS_KEY"):
         console.print("the stack's settings are missing: run `make demo`, or export infra/local.env first")
         return 2
-    offset = int(os.environ.get("UNBROKEN_PORT_OFFSET", "0"))
     folder = Settings().state.absolute() / "demo"
-    stand = Stand(folder=folder, prefix="demo", ports={name: port + offset for name, port in WORKER_PORTS.items()})
+    stand = Stand(folder=folder, prefix="demo", ports=WORKER_PORTS)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the workers are ended, too
     began = time.monotonic()
     try:
@@ -62,7 +61,7 @@ def main() -> int:
         return 130
     finally:
         _end_workers(console, stand)
-    _where_next(console, stand, offset)
+    _where_next(console, stand)
     if wrong:
         console.print(f"\n[bold red]{wrong} of the planted faults were not reported as planted[/]")
         return 1
@@ -206,7 +205,7 @@ def _end_workers(console: Console, stand: Stand) -> None:
         console.print(f"[red]workers did not end cleanly: {bad}, see {stand.folder}[/]")
 
 
-def _where_next(console: Console, stand: Stand, offset: int) -> None:
+def _where_next(console: Console, stand: Stand) -> None:
     """Write the stand's variables to a file and say what to look at."""
     variables = stand.folder / "env"
     ours = {name: value for name, value in os.environ.items() if name.startswith("UNBROKEN_")} | stand.variables
@@ -214,7 +213,7 @@ def _where_next(console: Console, stand: Stand, offset: int) -> None:
     variables.write_text("".join([*lines, f'PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"\n']), "utf-8")
     shown = Path(os.path.relpath(variables))
     query = quote("sum by (stage, result) (last_over_time(unbroken_events_total[1h])) > 0")
-    prometheus = f"http://127.0.0.1:{19090 + offset}/graph?g0.tab=1&g0.expr={query}"
+    prometheus = f"http://127.0.0.1:{19090 + port_offset()}/graph?g0.tab=1&g0.expr={query}"
     console.print("\n[bold]Where to look next[/]")
     console.print(f"  take the demo's place     set -a; . {shown}; set +a", soft_wrap=True)
     console.print(f"  the footage, as a page    {os.path.relpath(stand.folder / _PAGE)}", soft_wrap=True)

@@ -42,13 +42,19 @@ demo lasts no longer than a checkpoint would be waited for."""
 CASE: Final = ("--case-name", "Unlicensed food sales", "--party", "Sample Trading Co.", "--recorded-date")
 
 
+def port_offset() -> int:
+    """By how much the ports of this stack are moved."""
+    return int(os.environ.get("UNBROKEN_PORT_OFFSET") or "0")
+
+
 class StandFailed(Exception):
     """A command or worker of the stand did not do what it must; the message carries its own last words."""
 
 
 @dataclass
 class Stand:
-    """``folder`` holds everything of this stand; ``ports``: where each worker answers /readyz and /metrics."""
+    """``folder`` holds everything of this stand; ``ports``: where each worker answers /readyz and /metrics, moved like
+    the stack's own by ``UNBROKEN_PORT_OFFSET``."""
 
     folder: Path
     prefix: str
@@ -56,6 +62,7 @@ class Stand:
     workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.ports = {which: port + port_offset() for which, port in self.ports.items()}
         self.folder.mkdir(parents=True, exist_ok=True)
         policy = self.folder / "policy.toml"
         policy.write_text(_demo_policy((files("pipeline") / "policy.toml").read_text("utf-8")), "utf-8")

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.signing import verify
-from pipeline.demo.stand import Stand
+from pipeline.demo.stand import Stand, port_offset
 from pipeline.demo.truth import Truth
 from pipeline.domain.canonical import canonical
 from tests.e2e.conftest import Film
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.stack
 
 DATE = "2026-11-24"
 TOKEN = "a-token-of-twenty-chars"
-PORT = 19143
+PORT = 19143 + port_offset()
 
 
 def test_the_report_equals_the_planted_truth_and_what_is_said_twice_changes_nothing(
