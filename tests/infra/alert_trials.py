@@ -29,6 +29,7 @@ _UNCHECKED: Final = 'unbroken_verify_oldest_timestamp_seconds{instance="%s"}'
 _SWEPT: Final = 'unbroken_retention_last_sweep_timestamp_seconds{instance="%s"}'
 _FREE: Final = "minio_cluster_capacity_usable_free_bytes"
 _CANARY: Final = 'unbroken_canary_last_seen_timestamp_seconds{stage="deadline",instance="ledger"}'
+_CANARY_READ: Final = 'unbroken_canary_last_seen_timestamp_seconds{stage="probe",instance="media"}'
 _LAG: Final = 'unbroken_lag_events{stage="chain",instance="ledger"}'
 _DONE: Final = 'unbroken_events_total{stage="chain",result="done"}'
 
@@ -67,7 +68,7 @@ HEALTHY: Final[Mapping[str, str]] = {
     _FREE: "1000000000000-1000000x",
     'unbroken_retrying{stage="archive"}': "0x",
     _CANARY: "0+60x",
-    'unbroken_canary_last_seen_timestamp_seconds{stage="probe",instance="media"}': "0+60x",
+    _CANARY_READ: "0+60x",
     _LAG: "5x",
     _DONE: "0+60x",
     'unbroken_broker_last_answer_timestamp_seconds{instance="ledger"}': "0+60x",
@@ -279,8 +280,24 @@ TRIALS: Final = (
     ),
     _quiet("UnbrokenPartitionWaiting", "four minutes", {'unbroken_retrying{stage="archive"}': "0x30 1x4 0x20"}, at=36),
     _fires("UnbrokenCanaryStalled", "it stops before the archive", CRITICAL, {_CANARY: "0+60x10 600x"}, at=62),
-    _fires("UnbrokenCanaryStalled", "none was ever sent", CRITICAL, {_CANARY: "0x"}, at=62),
+    _fires("UnbrokenCanaryStalled", "the first one gets no further than the probe", CRITICAL, {_CANARY: "0x"}, at=62),
+    _fires(
+        "UnbrokenCanaryStalled",
+        "it stopped, and then both workers were started anew",
+        CRITICAL,
+        {_CANARY: "0+60x10 0x", _CANARY_READ: "0+60x10 0x"},
+        at=62,
+    ),
     _quiet("UnbrokenCanaryStalled", "two are missing", {_CANARY: "0+60x20 1200x"}, at=62),
+    _quiet(
+        "UnbrokenCanaryStalled",
+        "both workers were started anew since the last one",
+        {_CANARY: "0+60x50 0x", _CANARY_READ: "0+60x50 0x"},
+        at=62,
+    ),
+    _fires("UnbrokenCanaryUnsent", "never", {"severity": "info"}, {_CANARY: "0x", _CANARY_READ: "0x"}, at=62),
+    _quiet("UnbrokenCanaryUnsent", "an installation of this hour", {_CANARY: "0x", _CANARY_READ: "0x"}, at=50),
+    _quiet("UnbrokenCanaryUnsent", "seen since", {_CANARY: "0x40 2400+60x", _CANARY_READ: "0x40 2400+60x"}, at=70),
     _fires("UnbrokenBacklogGrowing", "a day of work behind", _STAGE, {_LAG: "0+1000x90", _DONE: "0+10x90"}, at=80),
     _quiet("UnbrokenBacklogGrowing", "much, and falling", {_LAG: "100000-1000x90", _DONE: "0+10x90"}, at=80),
     _quiet("UnbrokenBacklogGrowing", "growing, and carried on in minutes", {_LAG: "0+10x90", _DONE: "0+60x90"}, at=80),
