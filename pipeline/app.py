@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import structlog
 
@@ -28,13 +28,13 @@ from pipeline.adapters.objects_s3 import S3Objects, open_client
 from pipeline.adapters.pace import Pace
 from pipeline.adapters.prometheus import Metrics
 from pipeline.adapters.salts import load_salt_key
-from pipeline.adapters.signing import known_keys, open_signer
+from pipeline.adapters.signing import Ed25519Signer, known_keys, open_signer
 from pipeline.adapters.signing import verify as signed
 from pipeline.adapters.worm_s3 import look_at_store
 from pipeline.agents import stages
 from pipeline.agents.health import Health
 from pipeline.agents.runner import Runner
-from pipeline.agents.stage import Output
+from pipeline.agents.stage import Output, Stage
 from pipeline.agents.stages import Bench
 from pipeline.agents.transport import build_app
 from pipeline.agents.transport import run_worker as run_app
@@ -62,6 +62,8 @@ from pipeline.steps.sweep import watch as watch_retention
 from pipeline.steps.verify import Verification
 from pipeline.steps.worm import StoreTrust
 from pipeline.wire import codec, topics
+
+T = TypeVar("T")
 
 SOFTWARE: Final = f"unbroken {version('unbroken')}"
 PINNED: Final = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
@@ -152,25 +154,45 @@ def _media(runner: Runner, bench: Bench, metrics: Metrics) -> None:
 def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
     settings, policy, clock = bench.settings, bench.policy, SystemClock()
     store = S3Objects(open_client(settings))
-    link_topic = settings.topic(topics.LINK.name)
+    signer = open_signer(settings)
+    log.info("worker.key", key_id=signer.key_id, fingerprint=fingerprint(signer.public))
+    trust = StoreTrust(
+        partial(_try_locks, settings, log),
+        clock,
+        settings.worm_probe_s,
+        _heard(log, partial(_locks_tried, metrics, log), "store.untried"),
+    )
+    _start("worm-probe", trust.watch)
+    reports = DailyReports(
+        sla_step(settings, store, policy, SOFTWARE),
+        trust,
+        settings.daily_report_s,
+        _heard(log, partial(_reported, log), "reports.waiting", "reports.failed"),
+    )
+    _start("daily-reports", reports.watch)
+    keeper = Keeper(store=store, policy=policy, records=settings.records)
+    sweep = Sweep(keeper=keeper, clock=clock, on_object=Pace(settings.retention_sweep_objects_per_s))
+    swept = _heard(log, partial(_swept, metrics, log), "retention.unswept")
+    _start("retention-sweep", partial(watch_retention, sweep, settings.retention_sweep_s, swept))
+    turned = _heard(log, partial(_turned, metrics, log), "verify.unturned")
+    _start("rolling-verify", partial(watch_rolling, _rolling(bench, store, trust, signer), turned))
+    bound = _ledger_stages(runner, bench, store, trust, signer, keeper)
+    _timers(runner, bench, bound, metrics, lambda: serves(store, trust, settings.records))
+
+
+def _ledger_stages(
+    runner: Runner, bench: Bench, store: S3Objects, trust: StoreTrust, signer: Ed25519Signer, keeper: Keeper
+) -> dict[str, Stage[Any, Any]]:
+    """Bind every stage of the ledger; returns those that timers read."""
+    settings, policy, clock = bench.settings, bench.policy, SystemClock()
     stitch = StitchStep(
         store=store,
-        history=KafkaLinkHistory(settings.kafka, link_topic),
-        decode=lambda value: codec.decode(topics.LINK.name, value),
+        history=KafkaLinkHistory(settings.kafka, settings.topic(topics.LINK.name)),
+        decode=partial(codec.decode, topics.LINK.name),
         derived=settings.derived,
         software=SOFTWARE,
         policy=policy,
     )
-    trust = StoreTrust(
-        lambda: _try_locks(settings, log), clock, settings.worm_probe_s, lambda heard: _tell(heard, metrics, log)
-    )
-    threading.Thread(target=trust.watch, name="worm-probe", daemon=True).start()
-    signer = open_signer(settings)
-    reports = DailyReports(
-        sla_step(settings, store, policy, SOFTWARE), trust, settings.daily_report_s, lambda told: _reported(told, log)
-    )
-    threading.Thread(target=reports.watch, name="daily-reports", daemon=True).start()
-    log.info("worker.key", key_id=signer.key_id, fingerprint=fingerprint(signer.public))
     archive = ArchiveStep(
         store=store,
         trust=trust,
@@ -181,40 +203,19 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
         derived=settings.derived,
     )
     keep = CheckpointStep(store=store, trust=trust, clock=clock, policy=policy, records=settings.records)
-    bound = stages.ledger_stages(bench, keep.step, stitch.step, archive.step)
-    keeper = Keeper(store=store, policy=policy, records=settings.records)
     breach = BreachStep(store=store, trust=trust, clock=clock, policy=policy, records=settings.records)
-    for stage in (
-        *bound.values(),
-        stages.keeping_stage(bench, KeepingStep(keeper=keeper, trust=trust, clock=clock)),
-        stages.breach_stage(bench, breach),
-    ):
+    bound = stages.ledger_stages(bench, keep.step, stitch.step, archive.step)
+    keeping = stages.keeping_stage(bench, KeepingStep(keeper=keeper, trust=trust, clock=clock))
+    for stage in (*bound.values(), keeping, stages.breach_stage(bench, breach)):
         runner.bind(stage)
-    swept = Sweep(keeper=keeper, clock=clock, on_object=Pace(settings.retention_sweep_objects_per_s))
-    sweeping = partial(watch_retention, swept, settings.retention_sweep_s, lambda heard: _short(heard, metrics, log))
-    threading.Thread(target=sweeping, name="retention-sweep", daemon=True).start()
-    reading = Verification(
-        store=store,
-        records=settings.records,
-        originals=settings.originals,
-        locks=True,
-        keys={**known_keys((), settings.state), signer.key_id: signer.public},
-        signed=signed,
-        on_read=Pace(settings.verify_mb_per_s * 1e6),
-    )
-    rolling = Rolling(
-        verification=reading,
-        store=store,
-        trust=trust,
-        clock=clock,
-        software=SOFTWARE,
-        within_s=policy.verify_within_s,
-        turn_s=settings.verify_turn_s,
-        retention_s=policy.provisional_retention_s,
-    )
-    turning = partial(watch_rolling, rolling, lambda heard: _turned(heard, metrics, log))
-    threading.Thread(target=turning, name="rolling-verify", daemon=True).start()
-    aside = QuarantineWatch(settings)
+    return bound
+
+
+def _timers(
+    runner: Runner, bench: Bench, bound: dict[str, Stage[Any, Any]], metrics: Metrics, serving: Callable[[], bool]
+) -> None:
+    """What the ledger looks at every so often, beside its messages."""
+    settings, clock, aside = bench.settings, SystemClock(), QuarantineWatch(bench.settings)
 
     def tell(units: Sequence[UnitDeadlines], heard: WallMs | None) -> None:
         metrics.deadlines(units, heard)
@@ -225,13 +226,53 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
         return ()
 
     runner.every(settings.sweep_s, "sweep", stages.sweep(bench, bound, runner.states, clock, runner.heard_until, tell))
-    runner.every(
-        settings.sweep_s,
-        "store",
-        stages.store_watch(bench, bound, runner.states, clock, lambda: serves(store, trust, settings.records)),
-    )
-    runner.every(policy.checkpoint_s, "checkpoint", stages.checkpoints(bench, bound, runner.states, clock))
+    runner.every(settings.sweep_s, "store", stages.store_watch(bench, bound, runner.states, clock, serving))
+    runner.every(bench.policy.checkpoint_s, "checkpoint", stages.checkpoints(bench, bound, runner.states, clock))
     runner.every(settings.sweep_s, "quarantine", look_aside)
+
+
+def _rolling(bench: Bench, store: S3Objects, trust: StoreTrust, signer: Ed25519Signer) -> Rolling:
+    """The verification that goes round the whole archive, at the pace it is allowed."""
+    settings, policy = bench.settings, bench.policy
+    reading = Verification(
+        store=store,
+        records=settings.records,
+        originals=settings.originals,
+        locks=True,
+        keys={**known_keys((), settings.state), signer.key_id: signer.public},
+        signed=signed,
+        on_read=Pace(settings.verify_mb_per_s * 1e6),
+    )
+    return Rolling(
+        verification=reading,
+        store=store,
+        trust=trust,
+        clock=SystemClock(),
+        software=SOFTWARE,
+        within_s=policy.verify_within_s,
+        turn_s=settings.verify_turn_s,
+        retention_s=policy.provisional_retention_s,
+    )
+
+
+def _start(name: str, watch: Callable[[], None]) -> None:
+    """Run *watch*, which never returns, in a thread of its own that ends with the process."""
+    threading.Thread(target=watch, name=name, daemon=True).start()
+
+
+def _heard(log: Any, tell: Callable[[T], None], waits: str, fails: str = "") -> Callable[[T | Exception], None]:
+    """What a watch calls after each look: *tell* gets what it saw, the log what kept it from seeing, an error of ours as
+    *waits* (it is tried again), a defect as *fails*, or by the same name."""
+
+    def heard(what: T | Exception) -> None:
+        if isinstance(what, UnbrokenError):
+            log.warning(waits, error=str(what))
+        elif isinstance(what, Exception):
+            log.critical(fails or waits, exc_info=what)
+        else:
+            tell(what)
+
+    return heard
 
 
 def _try_locks(settings: Settings, log: Any) -> WormReport:
@@ -241,53 +282,30 @@ def _try_locks(settings: Settings, log: Any) -> WormReport:
     return report
 
 
-def _short(heard: Swept | Exception, metrics: Metrics, log: Any) -> None:
-    """What became of a sweep of locks and holds, for logs and metrics."""
-    if isinstance(heard, UnbrokenError):
-        log.warning("retention.unswept", error=str(heard))
-    elif isinstance(heard, Exception):
-        log.critical("retention.unswept", exc_info=heard)
+def _locks_tried(metrics: Metrics, log: Any, report: WormReport) -> None:
+    metrics.worm(report)
+    if report.wrong:
+        log.critical("store.mistrusted", wrong=[f"{item.name}: {item.found}" for item in report.wrong])
     else:
-        metrics.swept(heard)
-        for one in heard.found[:SHOWN_SHORTFALLS]:
-            log.error("retention.short", **asdict(one))
-        log.info("retention.swept", recordings=heard.recordings, objects=heard.objects, short=len(heard.found))
+        log.info("store.trusted", differs=[item.name for item in report.differing])
 
 
-def _turned(heard: tuple[Verified | None, Standing] | Exception, metrics: Metrics, log: Any) -> None:
-    """What became of a turn of the rolling verification, for logs and metrics."""
-    if isinstance(heard, UnbrokenError):
-        log.warning("verify.unturned", error=str(heard))
-    elif isinstance(heard, Exception):
-        log.critical("verify.unturned", exc_info=heard)
-    else:
-        record, standing = heard
-        metrics.rolling(standing)
-        if record is not None:
-            for item in record.failed:
-                log.critical("verify.failed", **asdict(item))
-            log.info("verify.turned", part=f"{record.part}/{record.of}", items=record.items, failures=record.failures)
+def _reported(log: Any, keys: Sequence[str]) -> None:
+    if keys:
+        log.info("reports.written", keys=list(keys))
 
 
-def _tell(heard: WormReport | Exception, metrics: Metrics, log: Any) -> None:
-    """What became of a try of the store's locks, for logs and metrics."""
-    if isinstance(heard, UnbrokenError):
-        log.warning("store.untried", error=str(heard))
-    elif isinstance(heard, Exception):
-        log.critical("store.untried", exc_info=heard)
-    else:
-        metrics.worm(heard)
-        if heard.wrong:
-            log.critical("store.mistrusted", wrong=[f"{item.name}: {item.found}" for item in heard.wrong])
-        else:
-            log.info("store.trusted", differs=[item.name for item in heard.differing])
+def _swept(metrics: Metrics, log: Any, swept: Swept) -> None:
+    metrics.swept(swept)
+    for one in swept.found[:SHOWN_SHORTFALLS]:
+        log.error("retention.short", **asdict(one))
+    log.info("retention.swept", recordings=swept.recordings, objects=swept.objects, short=len(swept.found))
 
 
-def _reported(told: Sequence[str] | Exception, log: Any) -> None:
-    """What became of a look at the daily reports, for the logs."""
-    if isinstance(told, UnbrokenError):
-        log.warning("reports.waiting", error=str(told))
-    elif isinstance(told, Exception):
-        log.critical("reports.failed", exc_info=told)
-    elif told:
-        log.info("reports.written", keys=list(told))
+def _turned(metrics: Metrics, log: Any, turned: tuple[Verified | None, Standing]) -> None:
+    record, standing = turned
+    metrics.rolling(standing)
+    if record is not None:
+        for item in record.failed:
+            log.critical("verify.failed", **asdict(item))
+        log.info("verify.turned", part=f"{record.part}/{record.of}", items=record.items, failures=record.failures)
