@@ -1,7 +1,8 @@
 """SLA, the step: the archive is asked for what a report needs, the report is signed, and the daily ones are put under lock.
 
-A day is reported once all of its deadlines are decided, a day and an hour after it ended. Days a worker missed are made up
-for, as far back as it looks; a day on which nothing was owed gets none. What stands is never written again: of two workers
+A day is reported once all of its deadlines are decided, a day and an hour after it ended; while one is not, because whoever
+decides it stands still, the report waits, as long as the day is looked back at. Days a worker missed are made up for, as far
+back as it looks; a day on which nothing was owed gets none. What stands is never written again: of two workers
 that report the same day, the first one's report is the one.
 """
 
@@ -35,8 +36,8 @@ from pipeline.wire.statements import archived
 
 LOOKS_AT_ONCE: Final = 8
 DAYS_BACK: Final = 7
-GRACE_MS: Final = 3600_000
-"""After the last deadline of a day: news of it may be under way."""
+GRACE_PARTS: Final = 24
+"""A day is left alone for this part of the deadline (an hour of 24) after its last one: news of it may be under way."""
 _RECEIPT: Final = re.compile(r"r([1-9][0-9]*)/receipt\.json")
 
 Period = tuple[WallMs, WallMs]
@@ -49,6 +50,12 @@ class Heard(NamedTuple):
     said: Sequence[Annotation]
     cameras: Mapping[SourceId, tuple[SourceKind, Camera]]
     not_known: tuple[str, ...] = ()
+
+
+def decided_at(period: Period, policy: Policy) -> WallMs:
+    """From when on all deadlines of *period* should be decided, and heard of."""
+    deadline_ms = policy.deadline_s * 1000
+    return WallMs(period[1] + deadline_ms + deadline_ms // GRACE_PARTS)
 
 
 def day_of(day: date, zone: tzinfo | None) -> Period:
@@ -104,15 +111,16 @@ class SlaStep:
         for back in range(DAYS_BACK, 0, -1):
             day = today - timedelta(days=back)
             period = day_of(day, self.zone)
-            if period[1] + self.policy.deadline_s * 1000 + GRACE_MS <= now and not self._stands(day):
-                written += self._keep_day(day, period)
+            if decided_at(period, self.policy) <= now and not self._stands(day):
+                written += self._keep_day(day, period, undecided=back == DAYS_BACK)
         return written
 
-    def _keep_day(self, day: date, period: Period) -> list[str]:
+    def _keep_day(self, day: date, period: Period, *, undecided: bool = False) -> list[str]:
+        """*undecided*: whether a report may stand that is not complete, because the day is not looked at again."""
         facts = self.facts(period, None)
         whole = self.report(facts, period, None)
         units = sorted({item.unit for item in whole.recordings} | {c.unit for c in whole.cameras if c.owed_ms})
-        if not units:
+        if not units or not (whole.complete or undecided):
             return []
         written = [self._put(day, unit, self.report(facts, period, unit)) for unit in units]
         # The one of all units last: where it stands, the day is done.

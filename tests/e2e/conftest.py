@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from pipeline.adapters.signing import verify
 from pipeline.demo.footage import Shot, shoot
 from pipeline.demo.masters import encoded_masters
 from pipeline.demo.stand import Stand
+from pipeline.domain.canonical import canonical
 from pipeline.domain.time import WallMs
 from pipeline.settings import Settings
+from tests.wire.contract import validator
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = {"media": 19131, "ledger": 19132}
@@ -63,6 +69,15 @@ def film(masters: Path, tmp_path: Path) -> Film:
         return shoot(masters, tmp_path / run, WallMs(time.time_ns() // 1_000_000), run)
 
     return make
+
+
+def signed_by_the_key_of(stand: Stand, made: Mapping[str, Any]) -> None:
+    """Fail unless the report *made* is as its schema says, and signed with the stand's key."""
+    assert [f"{error.json_path}: {error.message}" for error in validator("sla-report.v1").iter_errors(made)] == []
+    unsigned = {name: value for name, value in made.items() if name != "signature"}
+    key = load_pem_public_key((stand.folder / "receipt-key.pub.pem").read_bytes())
+    public = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+    assert verify(public, canonical(unsigned), base64.b64decode(made["signature"]))
 
 
 async def _delete_topics(stand: Stand) -> None:

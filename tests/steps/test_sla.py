@@ -24,7 +24,7 @@ from pipeline.domain.identity import RecordingId, Sha256
 from pipeline.domain.time import WallMs, from_rfc3339
 from pipeline.domain.tracked import DeadlineState
 from pipeline.steps.shelf import shelf_of
-from pipeline.steps.sla import GRACE_MS, DailyReports, Heard, Period, SlaStep, day_of
+from pipeline.steps.sla import DAYS_BACK, DailyReports, Heard, Period, SlaStep, day_of, decided_at
 from tests.builders import SOURCE, T0, policy
 from tests.builders_archive import Trusting, signer
 from tests.steps.archived import FIRST, SECOND, THIRD, Archive
@@ -33,8 +33,7 @@ from tests.wire.contract import validator
 POLICY = policy()
 HOUR = 3600_000
 DAY = date(2026, 11, 24)
-ENDED = day_of(DAY, UTC)[1]
-DECIDED = WallMs(ENDED + POLICY.deadline_s * 1000 + GRACE_MS)
+DECIDED = decided_at(day_of(DAY, UTC), POLICY)
 
 
 class Told:
@@ -170,6 +169,19 @@ def test_days_a_worker_missed_are_made_up_for_and_days_without_anything_get_none
     assert len(step(Archive(), Told(DECIDED + 4 * 24 * HOUR)).keep_days()) == 3
     assert step(Archive(), Told(DECIDED + 9 * 24 * HOUR)).keep_days() == []
     assert step(Archive(), Told(), changes=[]).keep_days() == []
+
+
+def test_a_day_with_an_open_deadline_is_waited_for_and_reported_as_it_stands_in_the_end() -> None:
+    open_ = [*CHANGES[:-1], change("gone", "tracked", "Team 2")]
+    last_look = DECIDED + (DAYS_BACK - 2) * 24 * HOUR
+
+    waiting = step(Archive(), Told(last_look - 24 * HOUR), changes=open_).keep_days()
+    decided = step(Archive(), Told(last_look - 24 * HOUR)).keep_days()
+    archive = Archive()
+    in_the_end = step(archive, Told(last_look), changes=open_).keep_days()
+
+    assert (waiting, len(decided), len(in_the_end)) == ([], 3, 3)
+    assert json.loads(archive.store.read("records", in_the_end[-1]))["complete"] is False
 
 
 def test_nothing_is_written_to_a_store_that_is_not_trusted_and_an_error_ends_nothing() -> None:
