@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal, cast, get_args
 import typer
 
 from pipeline.adapters.clock import SystemClock
+from pipeline.cli.terms import language
 from pipeline.connectors.announcer import announcing
 from pipeline.domain.annotation import Annotation, ReasonCode
 from pipeline.domain.canonical import digest
@@ -39,13 +40,6 @@ def instant(text: str) -> WallMs:
     if at.tzinfo is None:
         raise typer.BadParameter(f"expected a time with its zone, like 2026-11-24T08:00:00Z, found {text!r}")
     return WallMs(round(at.timestamp() * 1000))
-
-
-def language(text: str) -> str:
-    """One of the languages we speak; raises ``BadParameter`` for another."""
-    if text not in get_args(Language):
-        raise typer.BadParameter(f"expected one of {', '.join(get_args(Language))}, found {text!r}")
-    return text
 
 
 Recording = Annotated[str, typer.Argument(help="The recording's id, as `unbroken recordings` shows it.")]

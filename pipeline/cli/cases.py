@@ -14,7 +14,7 @@ from typing import Annotated, Final, cast
 import typer
 
 from pipeline.adapters.clock import SystemClock
-from pipeline.cli.annotate import language
+from pipeline.cli.terms import language
 from pipeline.connectors.announcer import announcing
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.dictionary import BY_KEY, MATTERS_LIST, OF_ARTICLE_9

@@ -197,7 +197,7 @@ def _verdict(checked: Checked, words: Words) -> Markup:
         what.append(say(word, count=len(others), kind=words.kinds[others[0]].name))
     files = say(words.file_count, count=ended.segments if ended else len(checked.unread))
     told = say(words.headline[checked.verdict], what=words.comma.join(what), span=span, files=files)
-    return join(tag("strong", words.verdicts[checked.verdict]), words.colon, told)
+    return join(tag("strong", words.verdicts[checked.verdict].capitalize()), words.colon, told)
 
 
 def _answers(chapter: _Chapter) -> Markup:

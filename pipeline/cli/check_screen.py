@@ -13,6 +13,7 @@ from rich.text import Text
 from pipeline.cli.check_words import ENGLISH, clock, local, not_tested, rests_on, untested
 from pipeline.cli.printable import printable
 from pipeline.cli.tables import table
+from pipeline.cli.terms import VERDICT_COLOURS
 from pipeline.domain.canonical import plain
 from pipeline.domain.check import Checked, Observation, Unread, covered_cells, gravest
 from pipeline.domain.policy import Policy
@@ -22,7 +23,6 @@ from pipeline.domain.time import seconds
 _ROWS: Final = 20
 _NAMED: Final = 5
 _BAR_MOST: Final = 100
-_COLOURS: Final = {"continuous": "green", "interrupted": "red", "unreadable": "red", "degraded": "yellow"}
 
 
 def screen(
@@ -51,7 +51,7 @@ def _closing(results: Sequence[Checked], policy: Policy) -> str:
 def _recording(checked: Checked, zone: tzinfo, width: int, ascii_only: bool) -> Iterator[RenderableType]:
     yield Text.assemble(
         printable(checked.name) + ": ",
-        (checked.verdict.replace("_", " ").upper(), f"bold {_COLOURS.get(checked.verdict, '')}".strip()),
+        (checked.verdict.replace("_", " ").upper(), f"bold {VERDICT_COLOURS.get(checked.verdict, '')}".strip()),
         printable(_in_short(checked)),
     )
     ended = checked.ended

@@ -10,15 +10,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
+from pipeline.cli.terms import TERMS
 from pipeline.domain.check import Basis, Observation, Untested, UntestedWhy, unopened_in_short
 from pipeline.domain.findings import Evidence, FindingKind, Level
 from pipeline.domain.probe import MediaKind, StreamKind
 from pipeline.domain.recording import Verdict
+from pipeline.domain.statement import Language
 from pipeline.domain.time import ClockOrigin, WallMs
 
-Language = Literal["en", "zh"]
 _SHOWN_NAMES: Final = 3
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -325,13 +326,7 @@ ENGLISH: Final = Words(
         "That the recorder's clock was right, or what happened before the first sample and after the last.",
         "Why something is missing: a gap may have a good reason, which is not in the files.",
     ),
-    verdicts={
-        "continuous": "Continuous",
-        "interrupted": "Interrupted",
-        "degraded": "Degraded",
-        "not_testable": "Not testable",
-        "unreadable": "Unreadable",
-    },
+    verdicts=TERMS["en"].verdicts,
     levels={"interruption": "Interruption", "degradation": "Degradation", "note": "Note"},
     evidence={
         "identity": "an identity and stream time the recorder wrote into the files (exact)",
@@ -598,13 +593,7 @@ CHINESE: Final = Words(
         "不能证明录像机的时钟准确，也不能说明第一个采样之前和最后一个采样之后发生了什么。",
         "不能说明缺失的原因：缺失可能有正当理由，但理由不在文件之中。",
     ),
-    verdicts={
-        "continuous": "连续",
-        "interrupted": "有中断",
-        "degraded": "质量下降",
-        "not_testable": "无法检查",
-        "unreadable": "无法读取",
-    },
+    verdicts=TERMS["zh"].verdicts,
     levels={"interruption": "中断", "degradation": "质量下降", "note": "提示"},
     evidence={
         "identity": "录像机写入文件的标识和流时间（精确）",

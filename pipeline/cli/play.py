@@ -9,15 +9,17 @@ import json
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 import typer
 
-from pipeline.cli.play_page import LANGUAGES, page, player
+from pipeline.cli.play_page import WORDS, page, player
+from pipeline.cli.terms import language
 from pipeline.domain.canonical import plain
 from pipeline.domain.errors import Misconfigured
 from pipeline.domain.identity import Sha256, label
 from pipeline.domain.landing import ObjectRef
+from pipeline.domain.statement import Language
 from pipeline.domain.time import to_rfc3339
 from pipeline.domain.viewing import Archived, ways
 from pipeline.settings import Settings
@@ -39,7 +41,7 @@ def play(
         str, typer.Option("--by", default_factory=getpass.getuser, help="Who will look.", show_default="login name")
     ],
     hours: Annotated[int, typer.Option(min=1, max=_MOST_HOURS, help="How long the address is good.")] = 4,
-    lang: Annotated[str, typer.Option(help="Language of the page: en or zh.")] = "en",
+    lang: Annotated[str, typer.Option("--lang", callback=language, help="The page's language: en or zh.")] = "en",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how each file would be shown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON (schemas/play.v1).")] = False,
 ) -> None:
@@ -52,8 +54,6 @@ def play(
         label(purpose, "purpose"), label(by, "viewer")
     except ValueError as exc:
         raise typer.BadParameter(str(exc)) from exc
-    if lang not in LANGUAGES:
-        raise typer.BadParameter(f"expected {' or '.join(LANGUAGES)}, found {lang!r}", param_hint="--lang")
     settings = Settings()
     archived = find(settings, recording)
     if archived is None:
@@ -117,7 +117,7 @@ async def opened(
         paged = await step.view(archived, Wish(purpose, by, seconds))
     finally:
         pool.close()
-    text = page(paged, put(player(), "hls.js", "text/javascript"), LANGUAGES[lang])
+    text = page(paged, put(player(), "hls.js", "text/javascript"), WORDS[cast(Language, lang)])
     return {
         "address": put(text.encode(), "index.html", "text/html; charset=utf-8"),
         "until": to_rfc3339(paged.view.until),

@@ -10,15 +10,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from pipeline.cli.markup import Markup, join, tag
 from pipeline.cli.printable import printable
+from pipeline.cli.terms import TERMS, Terms
 from pipeline.domain.continuity import Gap
 from pipeline.domain.playlist import Placed, written
+from pipeline.domain.statement import Language
 from pipeline.domain.time import WallMs, to_rfc3339
 from pipeline.domain.viewing import Explained, Part, Shown, Span, parts
 from pipeline.steps.view import Paged
@@ -34,6 +36,7 @@ class Words(NamedTuple):
     """What the page says, in one language."""
 
     tag: str
+    terms: Terms
     purpose: str
     recorded: str
     gaps: str
@@ -45,12 +48,10 @@ class Words(NamedTuple):
     file_heads: tuple[str, ...]
     gap_said: str
     still_said: str
-    states: dict[str, str]
     explained: str
     watch: str
     ways: dict[str, str]
     left_out: str
-    verdicts: dict[str, str]
     unsupported: str
     failed: str
     footer: str
@@ -58,6 +59,7 @@ class Words(NamedTuple):
 
 _ENGLISH: Final = Words(
     tag="en",
+    terms=TERMS["en"],
     purpose="Shown to {by} until {until} for this purpose: {purpose}. Any other use is forbidden.",
     recorded="This viewing is recorded as {record}.",
     gaps="Interruptions",
@@ -69,8 +71,7 @@ _ENGLISH: Final = Words(
     file_heads=("file", "from (UTC)", "shown", "SHA-256 of the original"),
     gap_said="Nothing was recorded from {start} to {end} ({seconds} s): {state}.",
     still_said="Nothing was recorded from {start} to {end} ({seconds} s), the picture stands still: {state}.",
-    states={"unexplained": "nobody has explained it", "open": "nobody has explained it yet", "explained": "explained"},
-    explained="explained ({reason}){said}",
+    explained="{state} ({reason}){said}",
     watch="look",
     ways={
         "in_place": "the original itself",
@@ -78,19 +79,13 @@ _ENGLISH: Final = Words(
         "none": "not shown: {why}",
     },
     left_out="; without its sound ({codecs}), which no browser plays",
-    verdicts={
-        "continuous": "continuous",
-        "interrupted": "interrupted",
-        "degraded": "degraded",
-        "not_testable": "could not be tested",
-        "unreadable": "unreadable",
-    },
     unsupported="This browser cannot play it: it has no Media Source Extensions.",
     failed="It cannot be played in this browser",
     footer="Revision {revision}, manifest {digest}. What is shown is for looking; the evidence is the originals and their records.",
 )
 _CHINESE: Final = Words(
     tag="zh",
+    terms=TERMS["zh"],
     purpose="调阅人：{by}；有效期至：{until}；调阅用途：{purpose}。不得用于其他用途。",
     recorded="本次调阅已登记：{record}。",
     gaps="中断",
@@ -102,8 +97,7 @@ _CHINESE: Final = Words(
     file_heads=("文件", "起（UTC）", "播放方式", "原始文件 SHA-256"),
     gap_said="{start} 至 {end}（{seconds} 秒）未录制：{state}。",
     still_said="{start} 至 {end}（{seconds} 秒）未录制，画面静止：{state}。",
-    states={"unexplained": "无人说明原因", "open": "尚无人说明原因", "explained": "已说明"},
-    explained="已说明（{reason}）{said}",
+    explained="{state}（{reason}）{said}",
     watch="查看",
     ways={
         "in_place": "原始文件",
@@ -111,18 +105,11 @@ _CHINESE: Final = Words(
         "none": "无法播放：{why}",
     },
     left_out="；不含声音（{codecs}），浏览器无法播放",
-    verdicts={
-        "continuous": "连续",
-        "interrupted": "有中断",
-        "degraded": "有缺损",
-        "not_testable": "无法检验",
-        "unreadable": "无法读取",
-    },
     unsupported="此浏览器不支持媒体源扩展，无法播放。",
     failed="此浏览器无法播放",
     footer="版本 {revision}，清单 {digest}。此处仅供查看；证据为原始文件及其记录。",
 )
-LANGUAGES: Final = {"en": _ENGLISH, "zh": _CHINESE}
+WORDS: Final[Mapping[Language, Words]] = {"en": _ENGLISH, "zh": _CHINESE}
 
 
 def player() -> bytes:
@@ -142,7 +129,7 @@ def page(paged: Paged, player_address: str, words: Words) -> str:
         f"default-src 'none'; style-src '{_digest(style.encode())}'; script-src {scripts}; "
         f"connect-src blob: {origin}; media-src blob:; base-uri 'none'; form-action 'none'"
     )
-    verdict = words.verdicts[account.verdict]
+    verdict = words.terms.verdicts[account.verdict]
     body = tag(
         "body",
         tag("h1", f"{view.recording_id}: {verdict}"),
@@ -254,13 +241,14 @@ def _way(shown: Shown, words: Words) -> str:
 
 
 def _state(paged: Paged, gap: Gap, words: Words) -> str:
+    state = words.terms.gaps[gap.state]
     if gap.state != "explained":
-        return words.states[gap.state]
+        return state
     by: Explained | None = paged.archived.explanations.get(gap.explained_by or "")
     said = ""
     if by is not None:
         said = ": ".join(text for text in (f", {by.made_by}, {_clock(by.made_at)}", by.explanation.text) if text)
-    return printable(words.explained.format(reason=gap.reason or "", said=said))
+    return printable(words.explained.format(state=state, reason=gap.reason or "", said=said))
 
 
 def _told(paged: Paged, played: Sequence[Part], placed: Sequence[Span], total_s: float, words: Words) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from pipeline.cli.tables import wide_console
+from pipeline.cli.terms import VERDICT_COLOURS
 from pipeline.settings import Settings
 
 _UNARCHIVED: Final = {"open": "not ended yet", "pending": "ended, on its way"}
@@ -147,5 +148,5 @@ def _verdict(report: Mapping[str, Any]) -> str:
     """The verdict, with its colour; of an open recording only so far."""
     verdict = report["verdict"]
     words = verdict.replace("_", " ") + (" so far" if report["archive"]["state"] == "open" else "")
-    colour = {"continuous": "green", "interrupted": "red", "unreadable": "red", "degraded": "yellow"}.get(verdict)
+    colour = VERDICT_COLOURS.get(verdict)
     return f"[{colour}]{words}[/{colour}]" if colour else words

@@ -10,7 +10,7 @@ from typing import Annotated, Final, cast
 
 import typer
 
-from pipeline.cli.annotate import language
+from pipeline.cli.terms import language
 from pipeline.domain.sla import SlaReport
 from pipeline.domain.statement import Language
 from pipeline.domain.time import WallMs, to_rfc3339

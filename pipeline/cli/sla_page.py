@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Final
 
 from pipeline.cli.markup import Markup, join, tag
+from pipeline.cli.terms import TERMS, Terms
 from pipeline.domain.dictionary import heading
 from pipeline.domain.sla import Item, SlaReport, Totals
 from pipeline.domain.statement import Language
@@ -28,6 +29,7 @@ class Words:
     """One language; a word's name says where it stands."""
 
     tag: str
+    terms: Terms
     title: str
     period: str
     every_unit: str
@@ -42,17 +44,15 @@ class Words:
     nothing: tuple[str, str, str, str]
     still_missing: str
     late: str
-    explained: str
-    unexplained: str
     no_duty: str
     reviews: dict[str, str]
-    causes: dict[str, str]
     field: Callable[[str], str]
     signed: str
 
 
 _EN: Final = Words(
     tag="en",
+    terms=TERMS["en"],
     title="Recordings, deadlines and interruptions",
     period="{} to {} ({}), {}; made {}",
     every_unit="all units",
@@ -67,25 +67,15 @@ _EN: Final = Words(
     nothing=("No recordings.", "No deadline was missed.", "No interruption.", "No camera has stated hours."),
     still_missing="not archived",
     late="complete {}",
-    explained="explained",
-    unexplained="unexplained",
     no_duty="owed nothing",
     reviews={"not_needed": "", "waiting": ", to be reviewed", "accepted": ", accepted", "rejected": ", explanation rejected"},
-    causes={
-        "not_docked": "did not arrive",
-        "transfer": "not all files arrived",
-        "metadata": "case data missing",
-        "store": "archive out of order",
-        "pipeline": "processing too slow",
-        "clock": "device clock wrong",
-        "unknown": "unknown",
-    },
     field=str,
     signed="This page is made from the signed JSON of the same report, which is what counts. Its signature (Ed25519, key {}) covers all "
     "of the JSON but the member “signature”, in canonical form (RFC 8785); docs/sla.md has the steps. Software {}, policy {}.",
 )  # fmt: skip
 _ZH: Final = Words(
     tag="zh-CN",
+    terms=TERMS["zh"],
     title="音像记录期限与中断报告",
     period="{} 至 {}（{}），{}；生成于 {}",
     every_unit="全部单位",
@@ -100,19 +90,8 @@ _ZH: Final = Words(
     nothing=("无记录。", "无超期记录。", "无中断。", "没有登记录制时间的监控。"),
     still_missing="未归档",
     late="{} 补齐",
-    explained="已说明",
-    unexplained="未说明",
     no_duty="无需录制",
     reviews={"not_needed": "", "waiting": "，待复核", "accepted": "，复核通过", "rejected": "，说明被驳回"},
-    causes={
-        "not_docked": "未送达",
-        "transfer": "文件未到齐",
-        "metadata": "案件信息不全",
-        "store": "存储故障",
-        "pipeline": "处理过慢",
-        "clock": "设备时钟错误",
-        "unknown": "原因不明",
-    },
     field=heading,
     signed="本页由同一报告的签名 JSON 生成，以 JSON 为准。签名（Ed25519，密钥 {}）覆盖 JSON 中除 “signature” 以外的全部内容（规范形式，RFC 8785）；"
     "核验步骤见 docs/zh/sla.md。软件 {}，策略 {}。",
@@ -232,7 +211,7 @@ def _missed(made: SlaReport, words: Words, show: _Clock) -> list[str]:
                 item.recording_id,
                 item.unit,
                 show.minute(item.due_at),
-                words.causes[item.cause or "unknown"]
+                words.terms.causes[item.cause or "unknown"]
                 + (f" ({', '.join(map(words.field, item.missing_fields))})" if item.missing_fields else ""),
                 archived(item),
                 ", ".join(item.ask),
@@ -246,7 +225,9 @@ def _missed(made: SlaReport, words: Words, show: _Clock) -> list[str]:
 def _gaps(made: SlaReport, words: Words, show: _Clock) -> list[str]:
     rows = []
     for gap in made.gaps:
-        state = (words.explained if gap.explained else words.unexplained) + (f" ({gap.reason})" if gap.reason else "")
+        state = words.terms.gaps["explained" if gap.explained else "unexplained"] + (
+            f" ({gap.reason})" if gap.reason else ""
+        )
         shown = tag("td", state + words.reviews[gap.review], class_=None if gap.explained else "bad")
         length = f"{gap.size_ms / 1000:.3f}" + (f" ±{gap.error_ms / 1000:.1f}" if gap.error_ms else "")
         rows.append(_row([gap.recording_id, show(gap.start), show(gap.end), length, shown, gap.said_by or ""]))

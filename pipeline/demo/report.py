@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from rich import box, filesize
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.terms import VERDICT_COLOURS
 from pipeline.demo.locks import LockView
 from pipeline.demo.truth import Plant, finding_kinds
 from pipeline.domain.time import WallMs, to_rfc3339
-
-_COLOUR: Final = {
-    "continuous": "green",
-    "interrupted": "red",
-    "degraded": "yellow",
-    "not_testable": "cyan",
-    "unreadable": "magenta",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +31,7 @@ def show_recording(console: Console, report: Mapping[str, Any], locks: LockView)
     verdict = report["verdict"] or "open"
     table = Table(box=box.SIMPLE_HEAD, show_header=False, width=96, pad_edge=False, title_justify="left")
     table.title = Text.assemble(
-        (report["recording_id"], "bold"), "  ", (verdict.upper(), f"bold {_COLOUR.get(verdict, 'white')}")
+        (report["recording_id"], "bold"), "  ", (verdict.upper(), f"bold {VERDICT_COLOURS.get(verdict, 'white')}")
     )
     table.add_column(width=10, style="dim")
     table.add_column(overflow="fold")

@@ -10,12 +10,13 @@ from typing import get_args
 import pytest
 
 from pipeline.cli import check_groups, check_read
-from pipeline.cli.check_words import CHINESE, ENGLISH, WORDS, Language, Words, found, length, reason, say, untested
+from pipeline.cli.check_words import CHINESE, ENGLISH, WORDS, Words, found, length, reason, say, untested
 from pipeline.connectors import folder, names
 from pipeline.domain.check import Observation, Untested, UntestedWhy
 from pipeline.domain.findings import Evidence, FindingKind, Level
 from pipeline.domain.probe import MediaKind, StreamKind
 from pipeline.domain.recording import Verdict
+from pipeline.domain.statement import Language
 from pipeline.domain.time import ClockOrigin
 
 GROUPS = {

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli.play_page import LANGUAGES, PLAYER, page, player
+from pipeline.cli.play_page import PLAYER, WORDS, page, player
+from pipeline.domain.statement import Language
 from pipeline.domain.time import WallMs
 from pipeline.steps.view import Paged, archived_of
 from tests.builders import T0
@@ -31,9 +32,9 @@ def test_the_player_is_the_published_one() -> None:
     assert b"1.7.4" in player()
 
 
-@pytest.mark.parametrize("language", sorted(LANGUAGES))
-async def test_nothing_runs_but_what_is_named_by_its_digest(language: str) -> None:
-    text = page(await paged(), ADDRESS, LANGUAGES[language])
+@pytest.mark.parametrize("language", sorted(WORDS))
+async def test_nothing_runs_but_what_is_named_by_its_digest(language: Language) -> None:
+    text = page(await paged(), ADDRESS, WORDS[language])
 
     guard = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
     assert guard is not None
@@ -49,7 +50,7 @@ async def test_nothing_runs_but_what_is_named_by_its_digest(language: str) -> No
 
 
 async def test_purpose_gaps_and_explanations_are_on_it() -> None:
-    text = page(await paged(), ADDRESS, LANGUAGES["en"])
+    text = page(await paged(), ADDRESS, WORDS["en"])
 
     assert "for this purpose: review of the visit" in text
     assert "explained (R4), officer-1, 2026-11-24" in text
@@ -58,14 +59,14 @@ async def test_purpose_gaps_and_explanations_are_on_it() -> None:
 
 
 async def test_a_strangers_words_are_text() -> None:
-    text = page(await paged(original_name="</script><script>alert(1)</script>"), ADDRESS, LANGUAGES["en"])
+    text = page(await paged(original_name="</script><script>alert(1)</script>"), ADDRESS, WORDS["en"])
 
     assert "<script>alert" not in text
     assert "&lt;/script&gt;" in text
 
 
 async def test_what_the_script_reads_is_json_whatever_is_in_it() -> None:
-    text = page(await paged(), ADDRESS, LANGUAGES["zh"])
+    text = page(await paged(), ADDRESS, WORDS["zh"])
 
     found = re.search(r'<script type="application/json" id="view">(.*?)</script>', text, re.DOTALL)
     assert found is not None
