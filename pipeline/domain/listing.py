@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from pipeline.domain.account import Gap
-from pipeline.domain.findings import Evidence, Finding, FindingKind, Level
+from pipeline.domain.findings import Finding, FindingKind, Level
 from pipeline.domain.hls_claims import Entry
 from pipeline.domain.identity import Sha256
 from pipeline.domain.media import unwrap_33
@@ -130,7 +130,17 @@ def _disagreements(listings: Sequence[Listing], stamps: Mapping[Sha256, int]) ->
         if off_ms > claim.error_ms + best[file].error_ms:
             expected = f"{to_rfc3339(best[file].at)}, as a more exact list says"
             found = f"{to_rfc3339(claim.at)} in {name}"
-            yield Remark(file, _finding("clock_step", "note", expected, found, size_ms=off_ms, evidence="wall_clock"))
+            yield Remark(
+                file,
+                Finding(
+                    kind="clock_step",
+                    level="note",
+                    evidence="wall_clock",
+                    expected=expected,
+                    found=found,
+                    size_ms=off_ms,
+                ),
+            )
 
 
 def _announced(listing: Listing, segments: Mapping[Sha256, JudgedSegment], tolerance: Tolerance) -> Iterator[Remark]:
@@ -142,14 +152,29 @@ def _announced(listing: Listing, segments: Mapping[Sha256, JudgedSegment], toler
             continue
         if waiting:
             found = f"{listing.name} announces a discontinuity before this file"
-            yield Remark(file, _finding("declared_discontinuity", "note", "media that runs on", found, count=1))
+            yield Remark(
+                file,
+                Finding(
+                    kind="declared_discontinuity",
+                    level="note",
+                    evidence="sequence",
+                    expected="media that runs on",
+                    found=found,
+                    count=1,
+                ),
+            )
             one = segments.get(before) if before else None
             two = segments.get(file)
             off = _residual(one, two) if one and two else None
             if entry.guessed and (off is None or abs(off) > tolerance.across_files_ms * TICKS_PER_MS):
                 found = f"{listing.name} does not say how much time passed, and the stamps do not run on"
                 # Totals: like a stream whose loss has no place, it keeps the recording from being called continuous.
-                yield Remark(file, _finding("not_testable", "note", "a time after it", found, evidence="totals"))
+                yield Remark(
+                    file,
+                    Finding(
+                        kind="not_testable", level="note", evidence="totals", expected="a time after it", found=found
+                    ),
+                )
         waiting, before = False, file
 
 
@@ -230,16 +255,18 @@ def _absent(
     start = _start(stretch, before)
     return Remark(
         carrier,
-        _finding(
-            kind,
-            level,
-            expected,
-            found,
-            size_ms=stretch.size_ms,
-            start=start,
-            previous=stretch.before,
+        Finding(
+            kind=kind,
+            level=level,
+            evidence="sequence",
+            expected=expected,
+            found=found,
             segment=carrier,
+            previous=stretch.before,
+            size_ms=stretch.size_ms,
             count=None if kind == "gap" else len(stretch.entries),
+            wall_start=start,
+            wall_end=None if start is None or stretch.size_ms is None else _wall(start + stretch.size_ms),
         ),
     )
 
@@ -272,31 +299,3 @@ def _wall(ms: int) -> WallMs:
 def _names(entries: Sequence[Entry]) -> str:
     more = len(entries) - _SHOWN_NAMES
     return ", ".join(entry.uri for entry in entries[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
-
-
-def _finding(
-    kind: FindingKind,
-    level: Level,
-    expected: str,
-    found: str,
-    *,
-    size_ms: int | None = None,
-    start: WallMs | None = None,
-    previous: Sha256 | None = None,
-    segment: Sha256 | None = None,
-    count: int | None = None,
-    evidence: Evidence = "sequence",
-) -> Finding:
-    return Finding(
-        kind=kind,
-        level=level,
-        evidence=evidence,
-        expected=expected,
-        found=found,
-        size_ms=size_ms,
-        count=count,
-        segment=segment,
-        previous=previous,
-        wall_start=start,
-        wall_end=None if start is None or size_ms is None else _wall(start + size_ms),
-    )
