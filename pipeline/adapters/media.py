@@ -1,6 +1,6 @@
 """Media: one file in, its facts out; which reader reads it is decided here, by its first bytes alone.
 
-Runs inside a media process (:mod:`media_pool`), one file at a time. Equal bytes give equal facts: whether PyAV is asked for a
+Runs inside a media process (:mod:`media_process`), one file at a time. Equal bytes give equal facts: whether PyAV is asked for a
 second reading (:mod:`pipeline.domain.referee`) is decided by the bytes as well.
 """
 

@@ -1,6 +1,6 @@
 """Copying: the streams of a file, packet by packet, into a fragmented MP4 that browsers play. Nothing is decoded.
 
-Runs inside a media process (:mod:`media_pool`), one file at a time. Equal bytes give equal copies under one version of the
+Runs inside a media process (:mod:`media_process`), one file at a time. Equal bytes give equal copies under one version of the
 library: no dates, no names of software, fixed options. The times of the copy are those of the file, moved by whole seconds so
 that it begins soon after zero; both are compared at the end, packet by packet, and so are the payload digests
 (:mod:`pipeline.domain.payload`), which are found in the copy by reading it again.
