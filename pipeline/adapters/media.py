@@ -131,7 +131,7 @@ def _read_bmff(path: Path, file: BinaryIO, size_bytes: int, apart: _Apart) -> Fi
     moov = media_bmff.index(file, boxes) if boxes.index else apart.index()
     try:
         return media_mp4.read(file, boxes, moov)
-    except media_mp4.NotExactlyError as exc:
+    except media_av.NotExactlyError as exc:
         reading = media_av.read(apart.joined or path, reader=f"pyav (isobmff: {exc})")
     return replace(
         _truncated(reading, boxes.truncation),

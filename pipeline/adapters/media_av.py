@@ -56,6 +56,10 @@ _EPOCHS: Final = (datetime(1904, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=
 """What a recorder without a clock writes: the zero of QuickTime, the zero of Unix."""
 
 
+class NotExactlyError(Exception):
+    """The direct reader of a container does not read a file exactly, so that this one has to; the text says why."""
+
+
 @dataclass(slots=True)
 class _Column:
     """One stream's packets as they come."""

@@ -66,7 +66,7 @@ def survives(path: Path) -> bool:
     """Whether the direct reader reads the file or says that it does not; nothing else may come out of it."""
     try:
         reading = direct(path)
-    except media_mp4.NotExactlyError:
+    except media_av.NotExactlyError:
         return True
     return judge(reading, TOLERANCE).media in ("timed", "unreadable")
 
@@ -417,7 +417,7 @@ def test_an_offset_beyond_all_files_is_not_read(films: Path, tmp_path: Path, bas
     path = tmp_path / "astray.mp4"
     path.write_bytes(data)
 
-    with pytest.raises(media_mp4.NotExactlyError):
+    with pytest.raises(media_av.NotExactlyError):
         direct(path)
 
 
