@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from pipeline import metrics as m
 from pipeline.metrics import Metric
 
-Kind = Literal["stat", "lines", "areas", "levels", "states", "heat"]
+Kind = Literal["sign", "stat", "lines", "areas", "levels", "states", "heat"]
 Steps = tuple[tuple[float | None, str], ...]
 Maker = Callable[..., "Panel"]
 """Key, width and height, unit, colours, and the query or its queries by legend."""
@@ -65,8 +65,7 @@ def _maker(kind: Kind, *, now: bool = False) -> Maker:
     return make
 
 
-stat = _maker("stat", now=True)
-levels = _maker("levels", now=True)
+sign, stat, levels = _maker("sign", now=True), _maker("stat", now=True), _maker("levels", now=True)
 lines, areas, states, heat = _maker("lines"), _maker("areas"), _maker("states"), _maker("heat")
 
 
@@ -79,14 +78,22 @@ def _per(metric: Metric, labels: str, window: str, matchers: str = "") -> str:
     return f"sum by ({labels}) (increase({name(metric)}{matchers}[{window}]))"
 
 
+def _there(label: str, expr: str) -> Mapping[str, str]:
+    """By *label*, only what is above zero, so that a legend names what happened and not all that could; when nothing did,
+    one zero that is named so. No answer stays no answer."""
+    nothing = f'label_replace(sum({expr}) == 0, "{label}", "none", "", "")'
+    return {f"{{{{{label}}}}}": f"{expr} > 0 or {nothing}"}
+
+
 PLAIN: Final[Steps] = ((None, "blue"),)
 GOOD_AT_ZERO: Final[Steps] = ((None, "green"), (1, "red"))
 WARN_AT_ONE: Final[Steps] = ((None, "green"), (1, "orange"))
-HOURS_LEFT: Final[Steps] = ((None, "red"), (1, "orange"), (4, "green"))
-NONE_H: Final = 24 * 7
+HOUR_S: Final = 3600
+DAY_S: Final = 24 * HOUR_S
+TIME_LEFT: Final[Steps] = ((None, "red"), (HOUR_S, "orange"), (4 * HOUR_S, "green"))
+NONE_S: Final = 7 * DAY_S
 """A deadline this far away is none: the shown value is cut here."""
 
-DAY_S: Final = 24 * 3600
 NEXT: Final = "unbroken:deadline_next_timestamp_seconds:min"
 GAPS: Final = "unbroken:gaps_standing:sum"
 LAG: Final = "unbroken:lag_events:sum"
@@ -95,24 +102,32 @@ UNIT: Final = '{unit=~"$unit"}'
 
 _NONE: Final = ((0, 0.5, "none", "green"),)
 _LOCKS: Final = ((0, 0.5, "broken", "red"), (0.5, 1.5, "holds", "green"))
+_EMPTY: Final = ((0, 1e-3, "nothing", "green"),)
 _NOT_YET: Final = ((-2, -0.5, "not_yet", "text"),)
 _ROOM: Final = ((-2, -0.5, "not_known", "text"),)
+
+UNIT_STEPS: Final[Steps] = ((None, "green"), (1, "orange"), (2, "red"), (3, "dark-red"))
+UNIT_WORDS: Final = (
+    (0, 0.5, "in_order", "green"),
+    (0.5, 1.5, "under_4h", "orange"),
+    (1.5, 2.5, "under_1h", "red"),
+    (2.5, 9, "missed", "dark-red"),
+)
 
 WALL: Final = Board(
     key="wall",
     back="24h",
     refresh="1m",
     panels=(
-        stat(
+        sign(
             "next_deadline",
             (8, 6),
-            "h",
-            HOURS_LEFT,
-            f"clamp_max((min({NEXT}) - time()) / 3600, {NONE_H})",
-            decimals=1,
-            words=((NONE_H, 1e9, "none_open", "green"),),
+            "dthms",
+            TIME_LEFT,
+            f"clamp_max(min({NEXT}) - time(), {NONE_S})",
+            words=((NONE_S, 1e12, "none_open", "green"),),
         ),
-        stat(
+        sign(
             "at_risk",
             (8, 6),
             "short",
@@ -121,7 +136,7 @@ WALL: Final = Board(
             decimals=0,
             words=_NONE,
         ),
-        stat(
+        sign(
             "missed_today",
             (8, 6),
             "short",
@@ -130,7 +145,7 @@ WALL: Final = Board(
             decimals=0,
             words=_NONE,
         ),
-        stat(
+        sign(
             "unexplained",
             (8, 6),
             "short",
@@ -139,8 +154,8 @@ WALL: Final = Board(
             decimals=0,
             words=_NONE,
         ),
-        stat("silent", (8, 6), "short", WARN_AT_ONE, f"sum({name(m.CAMERAS_SILENT)})", decimals=0, words=_NONE),
-        stat(
+        sign("silent", (8, 6), "short", WARN_AT_ONE, f"sum({name(m.CAMERAS_SILENT)})", decimals=0, words=_NONE),
+        sign(
             "locks",
             (8, 6),
             "short",
@@ -149,19 +164,8 @@ WALL: Final = Board(
             decimals=0,
             words=_LOCKS,
         ),
-        states(
-            "unit_states",
-            (24, 11),
-            "short",
-            ((None, "green"), (1, "orange"), (2, "red"), (3, "dark-red")),
-            {"{{unit}}": "unbroken:unit_state"},
-            words=(
-                (0, 0.5, "in_order", "green"),
-                (0.5, 1.5, "under_4h", "orange"),
-                (1.5, 2.5, "under_1h", "red"),
-                (2.5, 9, "missed", "dark-red"),
-            ),
-        ),
+        sign("units_now", (8, 11), "short", UNIT_STEPS, {"{{unit}}": "unbroken:unit_state"}, words=UNIT_WORDS),
+        states("unit_states", (16, 11), "short", UNIT_STEPS, {"{{unit}}": "unbroken:unit_state"}, words=UNIT_WORDS),
     ),
 )
 
@@ -189,43 +193,41 @@ DEADLINES: Final = Board(
         stat(
             "oldest",
             (5, 5),
-            "h",
-            ((None, "green"), (20, "orange"), (24, "red")),
-            f"clamp_min((time() - min({name(m.UNARCHIVED_OLDEST_END)}{UNIT})) / 3600, 0)",
-            decimals=1,
+            "dthms",
+            ((None, "green"), (20 * HOUR_S, "orange"), (DAY_S, "red")),
+            f"clamp_min(time() - min({name(m.UNARCHIVED_OLDEST_END)}{UNIT}), 0)",
+            words=_EMPTY,
         ),
         stat("not_arrived", (5, 5), "short", WARN_AT_ONE, f"sum({name(m.EXPECTED)}{UNIT})", decimals=0, words=_NONE),
         stat(
             "tracker",
             (4, 5),
-            "s",
+            "dthms",
             ((None, "green"), (120, "orange"), (300, "red")),
             f"time() - max({name(m.LAST_SWEEP)} and {name(m.TRACKER_READY)} == 1)",
-            decimals=0,
         ),
         areas(
             "by_age",
             (12, 8),
             "short",
             PLAIN,
-            {"{{age_band}}": f"sum by (age_band) ({name(m.UNARCHIVED)}{UNIT})"},
+            _there("age_band", f"sum by (age_band) ({name(m.UNARCHIVED)}{UNIT})"),
             decimals=0,
         ),
         levels(
             "next_by_unit",
             (12, 8),
-            "h",
-            HOURS_LEFT,
-            {"{{unit}}": f"clamp_max((min by (unit) ({NEXT}{UNIT}) - time()) / 3600, {NONE_H})"},
-            decimals=1,
-            words=((NONE_H, 1e9, "none_open", "green"),),
+            "dthms",
+            TIME_LEFT,
+            {"{{unit}}": f"clamp_max(min by (unit) ({NEXT}{UNIT}) - time(), {NONE_S})"},
+            words=((NONE_S, 1e12, "none_open", "green"),),
         ),
         areas(
             "outcomes",
             (12, 8),
             "short",
             PLAIN,
-            {"{{outcome}}": _per(m.DEADLINE_OUTCOMES, "outcome", "1h", UNIT)},
+            _there("outcome", _per(m.DEADLINE_OUTCOMES, "outcome", "1h", UNIT)),
             decimals=0,
         ),
         areas(
@@ -233,7 +235,7 @@ DEADLINES: Final = Board(
             (12, 8),
             "short",
             GOOD_AT_ZERO,
-            {"{{cause}}": _per(m.DEADLINE_BREACHES, "cause", "1d", UNIT)},
+            _there("cause", _per(m.DEADLINE_BREACHES, "cause", "1d", UNIT)),
             decimals=0,
         ),
         lines(
@@ -292,7 +294,7 @@ COMPLETENESS: Final = Board(
             (12, 7),
             "m",
             WARN_AT_ONE,
-            {"{{unit}}": f"sum by (unit) ({name(m.SILENT_SECONDS)}{UNIT}) / 60"},
+            _there("unit", f"sum by (unit) ({name(m.SILENT_SECONDS)}{UNIT}) / 60"),
             decimals=0,
         ),
         areas(
@@ -300,10 +302,12 @@ COMPLETENESS: Final = Board(
             (12, 7),
             "short",
             WARN_AT_ONE,
-            {"{{finding}}": _per(m.FINDINGS, "finding", "1h", '{finding=~"clock_step|clock_drift"}')},
+            _there("finding", _per(m.FINDINGS, "finding", "1h", '{finding=~"clock_step|clock_drift"}')),
             decimals=0,
         ),
-        areas("standing", (12, 8), "short", PLAIN, {"{{gap_class}}": f"sum by (gap_class) ({GAPS}{UNIT})"}, decimals=0),
+        areas(
+            "standing", (12, 8), "short", PLAIN, _there("gap_class", f"sum by (gap_class) ({GAPS}{UNIT})"), decimals=0
+        ),
         levels(
             "unexplained_by_unit",
             (12, 8),
@@ -312,13 +316,13 @@ COMPLETENESS: Final = Board(
             {"{{unit}}": f'sum by (unit) ({GAPS}{{gap_class="unexplained",unit=~"$unit"}})'},
             decimals=0,
         ),
-        areas("gap_minutes", (12, 8), "m", PLAIN, {"{{state}}": f"{_per(m.GAP_SECONDS, 'state', '1h')} / 60"}),
+        areas("gap_minutes", (12, 8), "m", PLAIN, _there("state", f"{_per(m.GAP_SECONDS, 'state', '1h')} / 60")),
         levels(
             "findings",
             (12, 8),
             "short",
             PLAIN,
-            {"{{finding}}": f"topk(10, round({_per(m.FINDINGS, 'finding', '1h')}) > 0)"},
+            _there("finding", f"topk(10, round({_per(m.FINDINGS, 'finding', '1h')}))"),
             decimals=0,
         ),
         areas(
@@ -326,9 +330,11 @@ COMPLETENESS: Final = Board(
             (12, 7),
             "h",
             PLAIN,
-            {"{{source_kind}}": f"{_per(m.COVERED_SECONDS, 'source_kind', '1d')} / 3600"},
+            _there("source_kind", f"{_per(m.COVERED_SECONDS, 'source_kind', '1d')} / 3600"),
         ),
-        areas("new_gaps", (12, 7), "short", PLAIN, {"{{source_kind}}": _per(m.GAPS, "source_kind", "1d")}, decimals=0),
+        areas(
+            "new_gaps", (12, 7), "short", PLAIN, _there("source_kind", _per(m.GAPS, "source_kind", "1d")), decimals=0
+        ),
     ),
 )
 
@@ -340,10 +346,9 @@ PIPELINE: Final = Board(
         stat(
             "broker",
             (6, 5),
-            "s",
+            "dthms",
             ((None, "green"), (60, "orange"), (120, "red")),
             f"time() - max({name(m.BROKER_LAST)})",
-            decimals=0,
         ),
         stat(
             "quarantined",
@@ -357,15 +362,15 @@ PIPELINE: Final = Board(
         stat(
             "quarantine_age",
             (6, 5),
-            "h",
-            ((None, "green"), (4, "orange"), (20, "red")),
-            f"clamp_min((time() - min({name(m.QUARANTINE_OLDEST)})) / 3600, 0)",
-            decimals=1,
+            "dthms",
+            ((None, "green"), (4 * HOUR_S, "orange"), (20 * HOUR_S, "red")),
+            f"clamp_min(time() - min({name(m.QUARANTINE_OLDEST)}), 0)",
+            words=_EMPTY,
         ),
         levels(
             "canary",
             (12, 8),
-            "s",
+            "dthms",
             ((None, "green"), (1800, "orange"), (2700, "red")),
             {"{{stage}}": f"clamp_max(time() - max by (stage) ({name(m.CANARY_LAST_SEEN)}), {DAY_S})"},
             words=((DAY_S, 1e12, "not_for_a_day", "red"),),
@@ -375,7 +380,7 @@ PIPELINE: Final = Board(
             (12, 8),
             "short",
             WARN_AT_ONE,
-            {"{{reason}}": f"round({_per(m.QUARANTINED, 'reason', '1d')})"},
+            _there("reason", f"topk(10, round({_per(m.QUARANTINED, 'reason', '1d')}))"),
             decimals=0,
         ),
         lines("lag", (12, 8), "short", ((None, "green"), (1000, "orange")), {"{{stage}}": LAG}, decimals=0),
@@ -395,14 +400,19 @@ PIPELINE: Final = Board(
                 "{{stage}}": f"histogram_quantile(0.95, sum by (le, stage) (increase({name(m.STAGE_DURATION)}_bucket[1h])))"
             },
         ),
-        lines(
-            "retrying", (12, 8), "short", WARN_AT_ONE, {"{{stage}}": f"sum by (stage) ({name(m.RETRYING)})"}, decimals=0
+        areas(
+            "retrying",
+            (12, 8),
+            "short",
+            WARN_AT_ONE,
+            _there("stage", f"sum by (stage) ({name(m.RETRYING)})"),
+            decimals=0,
         ),
-        areas("retries", (8, 7), "short", PLAIN, {"{{stage}}": _per(m.RETRIES, "stage", "1h")}, decimals=0),
+        areas("retries", (8, 7), "short", PLAIN, _there("stage", _per(m.RETRIES, "stage", "1h")), decimals=0),
         lines(
             "partitions", (8, 7), "short", PLAIN, {"{{stage}}": f"sum by (stage) ({name(m.PARTITIONS)})"}, decimals=0
         ),
-        areas(
+        lines(
             "rebalances",
             (8, 7),
             "short",
@@ -425,7 +435,7 @@ PIPELINE: Final = Board(
             {"files": f"sum({name(m.POOL_JOBS)})", "places": f"sum({name(m.POOL_PROCESSES)})"},
             decimals=0,
         ),
-        areas(
+        lines(
             "pool_deaths",
             (8, 7),
             "short",
@@ -453,10 +463,9 @@ STORE: Final = Board(
         stat(
             "last_probe",
             (6, 6),
-            "h",
-            ((None, "green"), (7, "orange"), (12, "red")),
-            f"(time() - min({name(m.WORM_LAST)} > 0)) / 3600",
-            decimals=1,
+            "dthms",
+            ((None, "green"), (7 * HOUR_S, "orange"), (12 * HOUR_S, "red")),
+            f"time() - min({name(m.WORM_LAST)} > 0)",
         ),
         stat("room", (6, 6), "bytes", ((None, "text"), (0, "red"), (1, "green")), f"{FREE} or vector(-1)", words=_ROOM),
         stat(
@@ -468,7 +477,12 @@ STORE: Final = Board(
             words=_ROOM,
         ),
         areas(
-            "archived", (12, 8), "short", PLAIN, {"{{source_kind}}": _per(m.ARCHIVED, "source_kind", "1h")}, decimals=0
+            "archived",
+            (12, 8),
+            "short",
+            PLAIN,
+            _there("source_kind", _per(m.ARCHIVED, "source_kind", "1h")),
+            decimals=0,
         ),
         lines(
             "archive_waiting",
@@ -478,21 +492,20 @@ STORE: Final = Board(
             {"{{stage}}": f'sum by (stage) ({name(m.RETRYING)}{{stage="archive"}})'},
             decimals=0,
         ),
-        lines(
+        areas(
             "shortfalls",
             (18, 7),
             "short",
             WARN_AT_ONE,
-            {"{{shortfall}}": f"max by (shortfall) ({name(m.RETENTION_SHORTFALL)})"},
+            _there("shortfall", f"max by (shortfall) ({name(m.RETENTION_SHORTFALL)})"),
             decimals=0,
         ),
         stat(
             "last_sweep",
             (6, 7),
-            "h",
-            ((None, "green"), (48, "orange"), (72, "red")),
-            f"(time() - max({name(m.RETENTION_LAST)} > 0)) / 3600 or vector(-1)",
-            decimals=1,
+            "dthms",
+            ((None, "green"), (2 * DAY_S, "orange"), (3 * DAY_S, "red")),
+            f"time() - max({name(m.RETENTION_LAST)} > 0) or vector(-1)",
             words=_NOT_YET,
         ),
         stat(
@@ -503,7 +516,9 @@ STORE: Final = Board(
             f"max({name(m.VERIFY_COVERAGE)})",
             decimals=1,
         ),
-        areas("behind", (9, 7), "short", GOOD_AT_ZERO, {"{{stage}}": _per(m.STATE_BEHIND, "stage", "1d")}, decimals=0),
+        areas(
+            "behind", (9, 7), "short", GOOD_AT_ZERO, _there("stage", _per(m.STATE_BEHIND, "stage", "1d")), decimals=0
+        ),
         areas("versions", (9, 7), "short", PLAIN, {"{{version}}": f"sum by (version) ({name(m.BUILD)})"}, decimals=0),
     ),
 )

@@ -13,13 +13,15 @@ from typing import Any, Final
 
 from dashboards.boards import BOARDS, Board, Panel, Query
 from dashboards.words import BOARDS as BOARD_WORDS
-from dashboards.words import LABELS, LANGUAGES, LEGENDS, PANELS, STATES, UI, Language
+from dashboards.words import COLOURS, LABELS, LANGUAGES, LEGENDS, NONE, PANELS, STATES, THRESHOLDS, UI, UNITS, Language
 from pipeline.metrics import BUILD, UNARCHIVED
 
 FOLDER: Final = "infra/grafana/dashboards"
 SOURCE_UID: Final = "unbroken-prometheus"
 COLUMNS: Final = 24
 SCHEMA: Final = 39
+SIGN_NAME_PX: Final = 34
+"""A panel's own title has 14 pixels, too few across a room: a sign repeats its name above the number, and is read from there."""
 _PROMETHEUS: Final = {"type": "prometheus", "uid": "${datasource}"}
 _COLOURS: Final = {
     "over_24h": "dark-red", "20_24h": "red", "12_20h": "orange", "4_12h": "yellow", "0_4h": "green",
@@ -140,26 +142,63 @@ def _panel(panel: Panel, language: Language) -> dict[str, Any]:
         "unit": panel.unit,
         "min": 0,
         "noValue": STATES["no_data"].into(language),
-        "color": {"mode": "palette-classic" if panel.kind in ("lines", "areas") else "thresholds"},
+        "color": {"mode": "palette-classic" if _is_curve(panel) else "thresholds"},
         "thresholds": {"mode": "absolute", "steps": [{"value": at, "color": colour} for at, colour in panel.steps]},
         "mappings": _mappings(panel, language),
         "custom": custom,
     }
     if panel.decimals is not None:
         defaults["decimals"] = panel.decimals
-    if panel.kind == "lines" and len(panel.steps) > 1:
+    if panel.kind == "sign" and not panel.queries[0].legend:
+        defaults["displayName"] = title.into(language)
+    if _is_curve(panel) and len(panel.steps) > 1:
         defaults["custom"] = {**custom, "thresholdsStyle": {"mode": "dashed"}}
     if panel.unit == "bytes":
         del defaults["min"]
     return {
         "type": kind,
         "title": title.into(language),
-        "description": about.into(language),
+        "description": about.into(language) + _reading(panel, language),
         "datasource": _PROMETHEUS,
         "targets": [_target(query, number, panel, language) for number, query in enumerate(panel.queries)],
         "fieldConfig": {"defaults": defaults, "overrides": _overrides(panel, language)},
         "options": options,
     }
+
+
+def _is_curve(panel: Panel) -> bool:
+    return panel.kind in ("lines", "areas")
+
+
+def _reading(panel: Panel, language: Language) -> str:
+    """What unit and thresholds say, as sentences; words that a panel shows in place of values speak for themselves."""
+    said = THRESHOLDS["clock"].into(language) if panel.unit == "dthms" else ""
+    steps = [(at, colour) for at, colour in panel.steps if at is not None]
+    in_words = any(low <= at < high for at, _ in steps for low, high, _, _ in panel.words)
+    if not steps or in_words or panel.unit == "bytes":
+        return said
+    parts = [("from", at, colour) for at, colour in steps]
+    if not _is_curve(panel):
+        parts = [("below", steps[0][0], panel.steps[0][1]), *parts]
+    told = [
+        THRESHOLDS[where]
+        .into(language)
+        .format(colour=COLOURS[colour].into(language), value=_bound(at, panel, language))
+        for where, at, colour in parts
+    ]
+    shown = THRESHOLDS["dashed" if _is_curve(panel) else "shown"].into(language)
+    return said + shown.format(all=THRESHOLDS["comma"].into(language).join(told))
+
+
+def _bound(at: float, panel: Panel, language: Language) -> str:
+    """A threshold in the largest unit that leaves no rest."""
+    if panel.unit == "percentunit":
+        return f"{at * 100:g} %"
+    if panel.unit not in ("s", "m", "dthms"):
+        return f"{at:g}"
+    seconds = at * (60 if panel.unit == "m" else 1)
+    size, name = next(one for one in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")) if seconds % one[0] == 0)
+    return f"{seconds / size:g} {UNITS[name].into(language)}"
 
 
 def _target(query: Query, number: int, panel: Panel, language: Language) -> dict[str, Any]:
@@ -195,6 +234,8 @@ def _overrides(panel: Panel, language: Language) -> list[dict[str, Any]]:
     """Known label values by their names in this language, and in their colour where it means something."""
     labels = {query.legend.strip("{}") for query in panel.queries}
     known = {value: text for label, values in LABELS.items() if label in labels for value, text in values.items()}
+    if any('"none"' in query.expr for query in panel.queries):
+        known["none"] = NONE
     found = []
     for value, text in known.items():
         properties: list[dict[str, Any]] = [{"id": "displayName", "value": text.into(language)}]
@@ -217,19 +258,18 @@ def _drawn(fill: int, stacked: bool) -> dict[str, Any]:
 
 _LEGEND: Final = {"displayMode": "list", "placement": "bottom", "showLegend": True}
 _LAST: Final = {"calcs": ["lastNotNull"], "fields": "", "values": False}
+_STAT: Final = {
+    "reduceOptions": _LAST,
+    "colorMode": "background_solid",
+    "graphMode": "none",
+    "textMode": "value",
+    "justifyMode": "center",
+    "orientation": "auto",
+}
+_NAMED: Final = {"textMode": "value_and_name", "wideLayout": False, "text": {"titleSize": SIGN_NAME_PX}}
 _KINDS: Final[Mapping[str, tuple[str, dict[str, Any], dict[str, Any]]]] = {
-    "stat": (
-        "stat",
-        {
-            "reduceOptions": _LAST,
-            "colorMode": "background_solid",
-            "graphMode": "none",
-            "textMode": "value",
-            "justifyMode": "center",
-            "orientation": "auto",
-        },
-        {},
-    ),
+    "stat": ("stat", _STAT, {}),
+    "sign": ("stat", {**_STAT, **_NAMED}, {}),
     "lines": ("timeseries", {"legend": _LEGEND, "tooltip": {"mode": "multi", "sort": "desc"}}, _drawn(0, False)),
     "areas": ("timeseries", {"legend": _LEGEND, "tooltip": {"mode": "multi", "sort": "desc"}}, _drawn(60, True)),
     "levels": (

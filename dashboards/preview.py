@@ -51,7 +51,9 @@ h1{font-size:20px;font-weight:500;margin:12px 16px 0} h1 small{font-size:13px;co
 .board{position:relative;margin:4px} .panel{position:absolute;background:#181b1f;border:1px solid #2b2f36;border-radius:3px;overflow:hidden}
 .title{padding:6px 10px;font-size:14px;color:#e2e4ea;white-space:nowrap} .title i{color:#8e95a3;font-style:normal;font-size:12px;margin-left:6px}
 .stat{position:absolute;inset:0;display:flex;align-items:center;justify-content:center;color:#fff;font-weight:600;white-space:nowrap}
-.stat+.title{position:relative;color:#fff;font-size:19px} .stat+.title i{color:#fff}
+.stat{flex-direction:column;line-height:1.15} .tiles{position:absolute;inset:34px 0 0;display:flex;flex-direction:column;gap:6px}
+.tiles .stat{position:relative;flex:1;inset:auto} .stat+.title{position:relative;color:#fff} .stat+.title i{color:#fff}
+.nothing{position:absolute;inset:0;display:flex;align-items:center;justify-content:center;color:#8e95a3;font-size:18px}
 svg{position:absolute;left:0;top:30px} text{fill:#a9afbb;font-size:12px} text.in{fill:#fff;font-size:15px} text.name{fill:#d8dae0;font-size:13px}
 """
 
@@ -71,6 +73,7 @@ class Source:
         self._url = url
         self.seconds = seconds
         self.end = time.time()
+        self.step = max(1, seconds // 120)
 
     def answers(self, panel: dict[str, Any]) -> list[Series]:
         """What Grafana would show of *panel*'s queries, named and coloured by its overrides."""
@@ -102,10 +105,9 @@ class Source:
         expr = expr.replace("$__range", f"{max(10, self.seconds):.0f}s")
         what, where = "query", {"query": expr, "time": self.end}
         if target["range"]:
-            step = max(1, self.seconds // 120)
             what, where = (
                 "query_range",
-                {"query": expr, "start": self.end - self.seconds, "end": self.end, "step": step},
+                {"query": expr, "start": self.end - self.seconds, "end": self.end, "step": self.step},
             )
         with urllib.request.urlopen(f"{self._url}/api/v1/{what}?{urllib.parse.urlencode(where)}", timeout=30) as answer:  # noqa: S310
             found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
@@ -135,15 +137,18 @@ def _with_unit(value: float, unit: str, decimals: int | None) -> str:
     if unit == "bytes":
         power = min(5, int(math.log(max(abs(value), 1), 1024)))
         return f"{value / 1024**power:.1f} {('B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB')[power]}"
+    if unit == "dthms":
+        minutes, seconds = divmod(int(abs(value)), 60)
+        return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}" + (" ago" if value < 0 else "")
     if unit in ("s", "m", "h"):
         return _duration(value * {"s": 1, "m": 60, "h": 3600}[unit])
     return f"{value:,.{decimals if decimals is not None else (0 if value == int(value) else 2)}f}"
 
 
 def _duration(seconds: float) -> str:
-    for size, name in ((86400 * 2, "d"), (3600, "h"), (60, "min"), (1, "s")):
+    for size, name in ((86400, "day"), (3600, "hour"), (60, "min"), (1, "s")):
         if seconds >= size:
-            return f"{seconds / {'d': 86400, 'h': 3600, 'min': 60, 's': 1}[name]:.3g} {name}"
+            return f"{seconds / size:.3g} {name}"
     return f"{seconds * 1000:.0f} ms" if seconds else "0"
 
 
@@ -169,16 +174,29 @@ def _panel(panel: dict[str, Any], source: Source) -> str:
         panel["type"], _curves
     )
     inside = drawn(panel, series, width, height - 34, source)
+    if not series and panel["type"] != "stat":
+        inside = f'<div class="nothing">{escape(panel["fieldConfig"]["defaults"]["noValue"])}</div>'
     style = f"left:{at['x'] * CELL_W - at['x'] // 8}px;top:{at['y'] * CELL_H}px;width:{width}px;height:{height}px"
     parts = inside + title if panel["type"] == "stat" else title + inside
     return f'<div class="panel" style="{style}">{parts}</div>'
 
 
 def _stat(panel: dict[str, Any], series: list[Series], width: int, height: int, _source: Source) -> str:
-    defaults = panel["fieldConfig"]["defaults"]
-    text, colour = shown(series[0].points[-1][1], defaults) if series else (defaults["noValue"], _COLOURS["text"])
-    size = min(height * 0.62, (width - 30) / max(2.2, _ems(text)))
-    return f'<div class="stat" style="background:{colour};font-size:{size:.0f}px;padding-top:18px">{escape(text)}</div>'
+    """One tile for each answer, or for the want of any; a sign has its name above the value."""
+    defaults, options = panel["fieldConfig"]["defaults"], panel["options"]
+    found = [(item.name, *shown(item.points[-1][1], defaults)) for item in series]
+    found = found or [("", defaults["noValue"], _COLOURS["text"])]
+    tiles = []
+    for name, text, colour in found:
+        head, named = "", defaults.get("displayName", name)
+        if options["textMode"] == "value_and_name" and named:
+            head = f'<div style="font-size:{options["text"]["titleSize"]}px">{escape(named)}</div>'
+        size = min((height / len(found) - (44 if head else 0)) * 0.62, (width - 30) / max(2.2, _ems(text)))
+        tiles.append(
+            f'<div class="stat" style="background:{colour};font-size:{size:.0f}px;padding-top:{18 * (len(found) == 1)}px">'
+            f"{head}{escape(text)}</div>"
+        )
+    return tiles[0] if len(tiles) == 1 else f'<div class="tiles">{"".join(tiles)}</div>'
 
 
 def _ems(text: str) -> float:
@@ -239,7 +257,7 @@ def _heat(_panel: dict[str, Any], series: list[Series], width: int, height: int,
         for at, value in points.items()
     ]
     most = max([count for _, _, count in counts] or [0]) or 1
-    step = max(1, source.seconds // 120) / source.seconds * (width - left - 12)
+    step = source.step / source.seconds * (width - left - 12)
     parts = []
     for number, (bound, _) in enumerate(rows):
         label = "∞" if math.isinf(bound) else _duration(bound)
@@ -278,9 +296,10 @@ def _curves(panel: dict[str, Any], series: list[Series], width: int, height: int
         parts.append(
             f'<text x="10" y="{y(part * top) + 4:.1f}">{_with_unit(part * top, defaults["unit"], None)}</text>'
         )
-    for item, column in zip(series, columns, strict=True):
+    pieces = [(item, piece) for item, column in zip(series, columns, strict=True) for piece in _pieces(column, source)]
+    for item, column in pieces:
         line = " ".join(f"{x(at):.1f},{y(high):.1f}" for at, _, high in column)
-        if stacked and column:
+        if stacked:
             back = " ".join(f"{x(at):.1f},{y(base):.1f}" for at, base, _ in reversed(column))
             parts.append(f'<polygon points="{line} {back}" fill="{item.colour}" opacity="0.6"/>')
         parts.append(f'<polyline points="{line}" fill="none" stroke="{item.colour}" stroke-width="2"/>')
@@ -292,6 +311,17 @@ def _curves(panel: dict[str, Any], series: list[Series], width: int, height: int
                     f'<line x1="{left}" x2="{right}" y1="{at:.1f}" y2="{at:.1f}" stroke="{_COLOURS[step["color"]]}" stroke-dasharray="6 4"/>'
                 )
     return _svg(width, height, [*parts, *_times(left, right, low + 16, source), *legend])
+
+
+def _pieces(
+    column: Sequence[tuple[float, float, float]], source: Source
+) -> Iterator[Sequence[tuple[float, float, float]]]:
+    """A curve without its holes: nothing is drawn where nothing was answered."""
+    first = 0
+    for number in range(1, len(column) + 1):
+        if number == len(column) or column[number][0] - column[number - 1][0] > 1.5 * source.step:
+            yield column[first:number]
+            first = number
 
 
 def _heights(series: Sequence[Series], stacked: bool) -> list[list[tuple[float, float, float]]]:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
+from pipeline.cli.check_words import CHINESE, ENGLISH
+from pipeline.cli.terms import TERMS
+
 Language = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
 
@@ -66,21 +69,21 @@ BOARDS: Final[Mapping[str, tuple[Text, Text]]] = {
 PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
     # -- wall
     "next_deadline": (
-        Text("Next deadline", "距下一个归档时限"),
+        Text("Next deadline in", "距下一个归档时限"),
         Text(
-            "Time until the next recording must be archived with its case data (article 9: 24 hours). Orange under 4 hours, red under 1.",
-            "距下一条记录必须完成归档并填写案件信息的时间（第九条：二十四小时）。不足四小时为橙色，不足一小时为红色。",
+            "Time until the next recording must be archived with its case data (article 9: 24 hours).",
+            "距下一条记录必须完成归档并填写案件信息的时间（第九条：二十四小时）。",
         ),
     ),
     "at_risk": (
-        Text("At risk", "临近时限"),
+        Text("Due within 4 h", "4小时内到期"),
         Text(
             "Recordings not archived and less than 4 hours from their deadline (article 9). Each can still be saved.",
             "距归档时限不足四小时且尚未归档的记录数（第九条），仍可补救。",
         ),
     ),
     "missed_today": (
-        Text("Missed, 24 h", "近24小时逾期"),
+        Text("Missed, last 24 h", "近24小时逾期"),
         Text(
             "Recordings whose deadline passed within the last 24 hours without their being archived (article 9). A miss stays recorded for good.",
             "近二十四小时内超过时限仍未归档的记录数（第九条）。逾期记录永久保留。",
@@ -94,7 +97,7 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
         ),
     ),
     "not_arrived": (
-        Text("Expected, not here", "应到未到"),
+        Text("Expected, not arrived", "应到未到"),
         Text(
             "Recordings that must exist, because a device was issued, a session announced or a camera has its hours, and of which nothing has arrived (article 9).",
             "因设备已领用、已登记或处于摄像时段而应当存在、但尚未收到任何文件的记录数（第九条）。",
@@ -108,7 +111,7 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
         ),
     ),
     "silent_minutes": (
-        Text("Silence that grows", "正在延续的无数据时间"),
+        Text("Cameras silent, minutes so far", "摄像机无数据已持续时间"),
         Text(
             "Minutes for which the cameras that are silent now have been so, time on duty alone, by unit (article 8).",
             "当前无数据的摄像机在应录制时段内已持续的分钟数，按单位（第八条）。",
@@ -122,10 +125,10 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
         ),
     ),
     "locks": (
-        Text("Locks of the store", "存储锁定"),
+        Text("Archive locked", "档案已锁定"),
         Text(
-            "Whether the store was seen to refuse deleting and shortening at the last try (article 13). Unless it holds, nothing is archived.",
-            "最近一次检验中存储是否拒绝删除与缩短保管期限（第十三条）。未通过则不归档任何记录。",
+            "Whether the store, when last tried, refused to delete what is locked in it or to shorten its lock (article 13). “Not proven”: it did not refuse, or it was not tried. Then nothing is archived; `unbroken doctor worm` says more.",
+            "最近一次检验中存储是否拒绝删除已锁定内容、缩短锁定期限（第十三条）。“未证实”：未拒绝或尚未检验，此时不归档任何记录；详见 `unbroken doctor worm`。",
         ),
     ),
     "unit_states": (
@@ -133,6 +136,13 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
         Text(
             "Each unit's deadlines over the last 24 hours (article 9): in order; under 4 hours; under 1 hour; missed within the hour before. A blank means that nobody was watching.",
             "各单位近二十四小时的归档时限状态（第九条）：正常；不足四小时；不足一小时；一小时内有逾期。空白表示当时无人监看。",
+        ),
+    ),
+    "units_now": (
+        Text("Units now", "各单位当前状态"),
+        Text(
+            "Each unit's deadlines now (article 9): in order; one under 4 hours away; under 1 hour; one missed within the last hour.",
+            "各单位当前归档时限状态（第九条）：正常；不足四小时；不足一小时；一小时内有逾期。",
         ),
     ),
     # -- deadlines
@@ -146,15 +156,15 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
     "next_by_unit": (
         Text("Next deadline of each unit", "各单位下一个时限"),
         Text(
-            "Hours until each unit's next deadline (article 9).",
-            "各单位距下一个归档时限的小时数（第九条）。",
+            "Time until each unit's next deadline (article 9).",
+            "各单位距下一个归档时限的时间（第九条）。",
         ),
     ),
     "oldest": (
         Text("Oldest not archived", "最早的未归档记录"),
         Text(
-            "Hours since the end of the oldest recording that is not archived (article 9: at most 24).",
-            "最早一条未归档记录结束后经过的小时数（第九条：不超过二十四小时）。",
+            "Time since the end of the oldest recording that is not archived (article 9: at most 24 hours).",
+            "最早一条未归档记录结束后经过的时间（第九条：不超过二十四小时）。",
         ),
     ),
     "outcomes": (
@@ -186,29 +196,29 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
         ),
     ),
     "objective_a": (
-        Text("Within 24 h, three days", "三日按时归档率"),
+        Text("Archived in time, 3 days", "三日按时归档率"),
         Text(
             "Share of decided deadlines that were met over three days (article 9). The objective is 99.9 %.",
             "三日内已判定时限中按时归档的比例（第九条），目标为 99.9 %。",
         ),
     ),
     "objective_b": (
-        Text("Within 4 h, six hours", "四小时内归档率"),
+        Text("Within 4 h, last 6 hours", "四小时内归档率"),
         Text(
             "Share of recordings archived within 4 hours after they had ended and begun to arrive, over six hours: our own early warning. The objective is 99 %.",
             "六小时内结束并收到后四小时内归档的记录比例，为内部预警指标，目标为 99 %。",
         ),
     ),
     "tracker": (
-        Text("Last look at the deadlines", "最近一次时限检查"),
+        Text("Deadlines checked, ago", "距最近一次时限检查"),
         Text(
-            "Seconds since a worker with all deadlines loaded looked at them. Over five minutes, the numbers beside are old (article 9).",
-            "距工作进程最近一次检查全部时限的秒数。超过五分钟则旁列数字已过时（第九条）。",
+            "Time since a worker with all deadlines loaded looked at them. Over five minutes, the numbers beside are old (article 9).",
+            "距工作进程最近一次检查全部时限的时间。超过五分钟则旁列数字已过时（第九条）。",
         ),
     ),
     # -- completeness
     "covered": (
-        Text("Recorded time", "录制时间占比"),
+        Text("Share of time recorded", "录制时间占比"),
         Text(
             "Of the time that ended recordings should cover, the share they do cover (article 8), over the range shown above.",
             "所选时段内已结束记录应覆盖时间中实际覆盖的比例（第八条）。",
@@ -265,7 +275,7 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
     ),
     # -- pipeline
     "canary": (
-        Text("Canary", "探针记录"),
+        Text("Canary, last seen", "探针记录"),
         Text(
             "Time since the last canary that came past each stage had set out (article 9). `unbroken canary` sends one every quarter of an hour: the first stage that is late is where the way is blocked.",
             "距各环节最近通过的探针记录出发的时间（第九条）。`unbroken canary` 每十五分钟发送一条：第一个迟到的环节即为受阻之处。",
@@ -290,7 +300,7 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
         ),
     ),
     "retrying": (
-        Text("Partitions that wait on an error", "因错误等待的分区"),
+        Text("Partitions held up by an error", "因错误等待的分区"),
         Text(
             "Partitions of each stage whose input is being repeated until a service comes back. Nothing is skipped meanwhile.",
             "各环节因服务异常而反复重试的分区数，期间不跳过任何输入。",
@@ -313,15 +323,15 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
     "set_aside": (
         Text("Set aside by reason, per day", "每日隔离原因"),
         Text(
-            "Inputs set aside in the day before, by what was wrong with them; infra/runbook.md says what to do about each.",
-            "前一天被隔离的输入，按原因；处置方法见处置手册。",
+            "Inputs set aside in the day before, by what was wrong with them, the ten most frequent. The runbook says what to do: UnbrokenQuarantined.",
+            "前一天被隔离的输入，按原因，取最多的十类；处置方法见处置手册 UnbrokenQuarantined。",
         ),
     ),
     "quarantine_age": (
         Text("Oldest in quarantine", "隔离最久"),
         Text(
-            "Hours since the oldest of them was set aside. A recording it belongs to is incomplete and its deadline runs (article 9).",
-            "最早隔离的输入已等待的小时数。所属记录因此不完整，时限仍在计算（第九条）。",
+            "Time since the oldest of them was set aside. A recording it belongs to is incomplete and its deadline runs (article 9).",
+            "最早隔离的输入已等待的时间。所属记录因此不完整，时限仍在计算（第九条）。",
         ),
     ),
     "workers": (
@@ -329,8 +339,11 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
         Text("One media and one ledger worker are the least.", "至少须有一个 media 和一个 ledger 工作进程。"),
     ),
     "broker": (
-        Text("Broker's last answer", "消息代理最近应答"),
-        Text("Seconds since any worker heard from Kafka.", "距任一工作进程最近收到 Kafka 应答的秒数。"),
+        Text("Broker last heard, ago", "距消息代理最近应答"),
+        Text(
+            "Time since any worker heard from the broker (Kafka).",
+            "距任一工作进程最近收到消息代理（Kafka）应答的时间。",
+        ),
     ),
     "partitions": (
         Text("Partitions", "分区"),
@@ -361,7 +374,7 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
         ),
     ),
     "pool_deaths": (
-        Text("Files that cost their process, per hour", "每小时导致崩溃的文件"),
+        Text("Files that crash their reader, per hour", "每小时导致崩溃的文件"),
         Text(
             "Media files whose reading ended the process: crashed, too long or too large. Each is kept and recorded as unreadable.",
             "读取时导致进程终止（崩溃、超时或超内存）的文件数，均保留并记为不可读。",
@@ -369,10 +382,10 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
     ),
     # -- store and trust
     "last_probe": (
-        Text("Last try of the locks", "最近锁定检验"),
+        Text("Locks last tried, ago", "距最近锁定检验"),
         Text(
-            "Hours since the store's locks were last tried whole (article 13). A pass counts for twice the interval.",
-            "距最近一次完整检验存储锁定的小时数（第十三条）。通过结果在两个周期内有效。",
+            "Time since the store's locks were last tried whole (article 13). A pass counts for twice the interval.",
+            "距最近一次完整检验存储锁定的时间（第十三条）。通过结果在两个周期内有效。",
         ),
     ),
     "archived": (
@@ -397,17 +410,17 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
         ),
     ),
     "shortfalls": (
-        Text("Kept for less than demanded", "保管不足"),
+        Text("Objects kept for too short", "保管不足的对象"),
         Text(
             "Objects whose lock or legal hold falls short of the case file's retention at the last sweep, or that are gone (article 12).",
             "最近一次核查中锁定期限或留存令不足、或已缺失的对象数（第十二条）。",
         ),
     ),
     "last_sweep": (
-        Text("Last sweep of what is kept", "最近保管核查"),
+        Text("Retention checked, ago", "距最近保管核查"),
         Text(
-            "Hours since locks and legal holds were last compared with what case files and orders demand (article 12).",
-            "距最近一次将锁定期限、留存令与档案保管期限核对的小时数（第十二条）。",
+            "Time since locks and legal holds were last compared with what case files and orders demand (article 12).",
+            "距最近一次将锁定期限、留存令与档案保管期限核对的时间（第十二条）。",
         ),
     ),
     "read_back": (
@@ -425,7 +438,7 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
         ),
     ),
     "behind": (
-        Text("States found too old, per day", "每日状态落后"),
+        Text("States the broker lost, per day", "每日状态丢失"),
         Text(
             "Assignments that found remembered state older than committed work: the broker lost records. They were made anew from the inputs.",
             "发现状态落后于已提交进度的次数，说明消息代理丢失了记录；已由输入重新计算。",
@@ -454,15 +467,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "missed": Text("missed", "逾期"),
         "late": Text("late", "逾期补齐"),
     },
-    "cause": {
-        "not_docked": Text("not docked", "设备未归还"),
-        "transfer": Text("files did not arrive", "文件未传完"),
-        "metadata": Text("case data missing", "案件信息缺失"),
-        "store": Text("store", "存储"),
-        "pipeline": Text("pipeline", "处理流程"),
-        "clock": Text("device clock", "设备时钟"),
-        "unknown": Text("unknown", "不明"),
-    },
+    "cause": {cause: Text(said, TERMS["zh"].causes[cause]) for cause, said in TERMS["en"].causes.items()},
     "shortfall": {
         "retention": Text("lock ends too early", "锁定期限不足"),
         "hold": Text("hold taken off", "留存令被撤"),
@@ -477,11 +482,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "still_camera": Text("still camera", "照相机"),
         "camcorder": Text("camcorder", "摄像机"),
     },
-    "state": {
-        "explained": Text("explained", "已说明"),
-        "unexplained": Text("unexplained", "未说明"),
-        "open": Text("open", "未定"),
-    },
+    "state": {state: Text(said, TERMS["zh"].gaps[state]) for state, said in TERMS["en"].gaps.items()},
     "gap_class": {
         "R1": Text("R1 fault", "R1 故障"),
         "R2": Text("R2 damage", "R2 损坏"),
@@ -494,9 +495,25 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "planned": Text("planned", "计划内"),
         "unexplained": Text("unexplained", "未说明"),
     },
-    "finding": {
-        "clock_step": Text("stepped", "跳变"),
-        "clock_drift": Text("drifts", "漂移"),
+    "finding": {kind: Text(words.name, CHINESE.kinds[kind].name) for kind, words in ENGLISH.kinds.items()},
+    "reason": {
+        "malformed": Text("not as its schema", "不符合格式"),
+        "unsupported_version": Text("unknown version", "版本不支持"),
+        "wrong_key": Text("wrong key", "键不符"),
+        "too_large": Text("too large", "过大"),
+        "object_missing": Text("file not in the store", "存储中无此文件"),
+        "object_differs": Text("other bytes in the store", "存储内容不符"),
+        "not_locked": Text("store did not lock", "存储未锁定"),
+        "refused": Text("refused by the store", "存储拒绝"),
+        "store_error": Text("store failed", "存储出错"),
+        "media_unreadable": Text("media unreadable", "媒体无法读取"),
+        "media_error": Text("media failed", "媒体出错"),
+        "probe_died": Text("crashed its reader", "读取进程崩溃"),
+        "misconfigured": Text("misconfigured", "配置有误"),
+        "history_missing": Text("history missing", "历史缺失"),
+        "state_unreadable": Text("state unreadable", "状态无法读取"),
+        "chain_broken": Text("chain broken", "链断裂"),
+        "unbroken_error": Text("other error", "其他错误"),
     },
     "stage": {
         "probe": Text("probe", "读取检验"),
@@ -512,6 +529,9 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
 }
 """What a legend shows instead of a label's value; values that are not here are shown as they are."""
 
+NONE: Final = Text("none", "无")
+"""The label value of the zero that stands for all of them."""
+
 LEGENDS: Final[Mapping[str, Text]] = {
     "on_duty": Text("on duty", "应录制"),
     "silent": Text("silent", "无数据"),
@@ -522,14 +542,36 @@ LEGENDS: Final[Mapping[str, Text]] = {
 }
 """Series that no label names."""
 
+COLOURS: Final[Mapping[str, Text]] = {
+    "green": Text("green", "绿色"),
+    "orange": Text("orange", "橙色"),
+    "red": Text("red", "红色"),
+}
+UNITS: Final[Mapping[str, Text]] = {
+    "d": Text("d", "天"),
+    "h": Text("h", "小时"),
+    "min": Text("min", "分钟"),
+    "s": Text("s", "秒"),
+}
+THRESHOLDS: Final[Mapping[str, Text]] = {
+    "below": Text("{colour} below {value}", "低于 {value} 为{colour}"),
+    "from": Text("{colour} from {value}", "{value} 起为{colour}"),
+    "shown": Text(" Colour: {all}.", "颜色：{all}。"),
+    "dashed": Text(" Dashed line: {all}.", "虚线：{all}。"),
+    "comma": Text(", ", "，"),
+    "clock": Text(" Shown as hours:minutes:seconds.", "显示为 时:分:秒。"),
+}
+"""What is added to a panel's description from its thresholds and unit, so that the two never differ."""
+
 STATES: Final[Mapping[str, Text]] = {
     "in_order": Text("✓ in order", "✓ 正常"),
     "under_4h": Text("▲ under 4 h", "▲ 不足4小时"),
     "under_1h": Text("▲▲ under 1 h", "▲▲ 不足1小时"),
     "missed": Text("✕ missed", "✕ 逾期"),
-    "holds": Text("✓ hold", "✓ 有效"),
-    "broken": Text("✕ NOT TRUSTED", "✕ 不可信"),
-    "none_open": Text("none open", "无待归档"),
+    "holds": Text("✓ yes", "✓ 是"),
+    "broken": Text("✕ NOT PROVEN", "✕ 未证实"),
+    "none_open": Text("✓ none open", "✓ 无待归档"),
+    "nothing": Text("✓ none", "✓ 无"),
     "not_known": Text("not known", "未知"),
     "no_data": Text("? nobody reports", "？无人上报"),
     "not_yet": Text("not yet", "尚未进行"),
@@ -543,5 +585,4 @@ UI: Final[Mapping[str, Text]] = {
     "unit": Text("Unit", "单位"),
     "versions": Text("Another version runs", "版本变更"),
     "more": Text("Other dashboards", "其他看板"),
-    "runbook": Text("Runbook", "处置手册"),
 }

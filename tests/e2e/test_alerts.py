@@ -133,7 +133,7 @@ def trial(tmp_path: Path) -> Iterator[Trial]:
         )
         stand.prepare()
         stack.callback(stand.stop)
-        monitor = stack.enter_context(Monitor(tmp_path / "monitor", list(PORTS.values()), shrink=86400 // DAY_S))
+        monitor = stack.enter_context(Monitor(tmp_path / "monitor", list(stand.ports.values()), shrink=86400 // DAY_S))
         yield Trial(stand, monitor, store, tmp_path)
 
 

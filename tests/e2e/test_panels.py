@@ -14,7 +14,7 @@ import pytest
 from dashboards.boards import BOARDS
 from pipeline.demo.stand import Stand
 from pipeline.demo.truth import Truth, differences
-from tests.e2e.conftest import PORTS, Film
+from tests.e2e.conftest import Film
 from tests.e2e.monitor import Monitor
 from tests.infra.expressions import ROOT, RULES, filled_in, series_in
 
@@ -37,7 +37,7 @@ SETTLE_S = 12
 def test_every_panel_and_every_rule_answers_after_the_demo_and_exemplars_name_recordings(
     working: Stand, film: Film, tmp_path: Path
 ) -> None:
-    with Monitor(tmp_path / "monitor", list(PORTS.values())) as monitor:
+    with Monitor(tmp_path / "monitor", list(working.ports.values())) as monitor:
         time.sleep(3)  # so that growth is seen from zero
         began = time.time()
         shots = film()

@@ -13,9 +13,12 @@ import yaml
 
 from dashboards.build import FOLDER, SOURCE_UID, files
 from dashboards.words import BOARDS, LABELS, LANGUAGES, PANELS, Language
+from pipeline import app as _app  # noqa: F401  (every error that a worker can meet)
 from pipeline import metrics as m
 from pipeline.adapters.prometheus import OUTCOMES, STAGES
+from pipeline.agents.lane import reason_of
 from pipeline.domain.continuity import GapState
+from pipeline.domain.errors import UnbrokenError
 from pipeline.domain.findings import FindingKind
 from pipeline.domain.identity import SourceKind
 from pipeline.domain.keeping import ShortfallKind
@@ -40,6 +43,12 @@ WITHOUT_ARTICLE = {
     "done", "stage_time", "set_aside", "room", "behind", "versions", "objective_b",
 }  # fmt: skip
 """Panels about the machine, which no article speaks of."""
+
+
+def reasons(kind: type[UnbrokenError] = UnbrokenError) -> set[str]:
+    """By what workers set inputs aside: errors of theirs that repeating cannot help."""
+    theirs = not kind.retryable and not kind.__module__.startswith(("pipeline.cli", "tests"))
+    return ({reason_of(kind())} if theirs else set()).union(*(reasons(narrower) for narrower in kind.__subclasses__()))
 
 
 def test_what_is_committed_is_what_is_built() -> None:
@@ -97,13 +106,17 @@ def test_panels_lie_beside_each_other(path: str) -> None:
         taken |= cells
 
 
-def test_the_wall_needs_no_scrolling_and_shows_six_numbers() -> None:
+def test_the_wall_needs_no_scrolling_and_shows_six_numbers_with_names_that_read_across_a_room() -> None:
     wall = COMMITTED[f"{FOLDER}/en/unbroken-wall.json"]
 
     assert (
         max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in wall["panels"]) <= 25
     )  # 1080 lines in kiosk mode
-    assert [panel["type"] for panel in wall["panels"]].count("stat") == 6
+    numbers = [panel for panel in wall["panels"] if "displayName" in panel["fieldConfig"]["defaults"]]
+    assert [panel["title"] for panel in numbers] == [
+        panel["fieldConfig"]["defaults"]["displayName"] for panel in numbers
+    ]
+    assert [panel["options"]["text"]["titleSize"] > 30 for panel in numbers] == [True] * 6
 
 
 @pytest.mark.parametrize("key", PANELS)
@@ -133,10 +146,39 @@ def test_every_label_value_that_a_legend_shows_has_a_name() -> None:
         "state": set(get_args(GapState)),
         "gap_class": set(GAP_CLASSES),
         "stage": set(STAGES),
-        "finding": named["finding"],
+        "finding": set(get_args(FindingKind)),
+        "reason": reasons(),
         "shortfall": set(get_args(ShortfallKind)),
     }
-    assert named["finding"] <= set(get_args(FindingKind))
+
+
+def test_a_threshold_is_told_in_the_description_where_no_word_tells_it() -> None:
+    told = {
+        panel["title"]: panel["description"]
+        for path, board in COMMITTED.items()
+        for panel in board["panels"]
+        if "/en/" in path
+    }
+
+    assert told["Next deadline in"].endswith(
+        "Shown as hours:minutes:seconds. Colour: red below 1 h, orange from 1 h, green from 4 h."
+    )
+    assert told["Archived in time, 3 days"].endswith("Colour: red below 99.9 %, green from 99.9 %.")
+    assert told["Stage time, 95 of 100"].endswith("Dashed line: orange from 1 min, red from 10 min.")
+    assert "Colour" not in told["Archive locked"]
+
+
+@EACH_BOARD
+def test_what_counts_kinds_lists_those_that_occurred_and_else_one_zero_with_a_name(path: str) -> None:
+    none = "none" if "/en/" in path else "无"
+    for panel in COMMITTED[path]["panels"]:
+        named = {one["matcher"]["options"]: one["properties"][0]["value"] for one in panel["fieldConfig"]["overrides"]}
+        stacked = panel["fieldConfig"]["defaults"]["custom"].get("stacking", {}).get("mode") == "normal"
+        zeros = [target["expr"] for target in panel["targets"] if '"none"' in target["expr"]]
+
+        assert all(" > 0 or label_replace(sum(" in expr for expr in zeros)
+        assert named.get("none") == (none if zeros else None), panel["title"]
+        assert bool(zeros) >= (stacked and panel["title"] not in ("Versions that run", "运行版本")), panel["title"]
 
 
 def test_promtool_understands_every_query(tmp_path: Path) -> None:
