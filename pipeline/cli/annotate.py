@@ -16,7 +16,6 @@ import typer
 
 from pipeline.adapters.clock import SystemClock
 from pipeline.cli.terms import language
-from pipeline.connectors.announcer import announcing
 from pipeline.domain.annotation import Annotation, ReasonCode
 from pipeline.domain.canonical import digest
 from pipeline.domain.dictionary import key_of
@@ -193,6 +192,8 @@ def say(raw: Mapping[str, Any], lang: str, *, dry_run: bool) -> None:
 
 
 async def _send(annotation: Annotation) -> None:
+    from pipeline.connectors.announcer import announcing  # only those who say something need the broker's client
+
     async with announcing(Settings()) as announcer:
         await announcer.annotation(annotation)
 

@@ -152,12 +152,13 @@ def _paced(reader: Verification, watch: Watched, mb_per_s: float | None, finishe
 def verification(where: str, settings: Settings, key_files: Sequence[Path]) -> Verification:
     """The reader of *where*; raises ``Misconfigured`` for a folder or key that cannot be used."""
     from pipeline.adapters.objects_folder import FolderObjects
-    from pipeline.adapters.objects_s3 import open_store
     from pipeline.adapters.signing import known_keys
     from pipeline.adapters.signing import verify as signed
 
     keys = known_keys(key_files, settings.state)
     if where == _S3 or where.startswith("s3://"):
+        from pipeline.adapters.objects_s3 import open_store
+
         records = settings.records if where == _S3 else where.removeprefix("s3://")
         store = open_store(settings)
         originals = _beside(records)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from time import monotonic
 
@@ -10,7 +11,7 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.cli.verify import narrowed
-from pipeline.cli.verify_screen import in_words
+from pipeline.cli.verify_screen import in_words, watched
 from pipeline.domain.errors import Misconfigured
 from pipeline.domain.selection import Selection
 from pipeline.domain.verify import Item
@@ -191,3 +192,21 @@ def test_a_stranger_s_text_cannot_steer_the_terminal() -> None:
     assert "\x1b" not in shown
     assert "\\x1b[2J" in shown
     assert "[red]\\x0a" in shown
+
+
+def test_a_screen_shows_in_colour_the_words_that_a_file_gets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    item = Item(about="hall-1-a r1", check="chain", result="fail", place="link [1]", expected="x" * 200, found="b")
+    shown = []
+
+    for colour in ("1", ""):
+        monkeypatch.setenv("FORCE_COLOR", colour)
+        with watched() as watch:
+            watch.show(item)
+        shown.append(capsys.readouterr().out)
+
+    screen, file = shown
+    assert "\x1b[31mFAIL" in screen
+    assert file.startswith("FAIL         hall-1-a r1  chain: link [1]\n")
+    assert file in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen)
