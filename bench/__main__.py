@@ -1,4 +1,4 @@
-"""``python -m bench [check|import|ledger ...]``: all of them, or those named. Needs the local stack and its environment."""
+"""``python -m bench [check|import|ledger|evidence ...]``: all of them, or those named. Needs the local stack and its environment."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench import check, import_, ledger
+from bench import check, evidence, import_, ledger
 
 BENCHES: Final[Mapping[str, Callable[[], object]]] = {
     "check": check.main,
     "import": import_.main,
     "ledger": ledger.main,
+    "evidence": evidence.main,
 }
 
 

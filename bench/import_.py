@@ -71,8 +71,8 @@ def measure(total_bytes: int, *, beside_workers: bool = False) -> dict[str, Any]
         rss_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         fourfold = _timed(lambda: _plain(settings, files, threads=_THREADS))
         for name in (settings.originals, settings.records, settings.derived, plain_bucket(settings)):
-            _empty(open_client(settings), name)
-        asyncio.run(_remove_topics(settings))
+            empty(open_client(settings), name)
+        asyncio.run(remove_topics(settings))
     finally:
         shutil.rmtree(folder)
     figures = {"plain": single, "plain_four_at_a_time": fourfold, "import": ours}
@@ -182,11 +182,11 @@ def _plain(settings: Settings, files: list[Path], threads: int) -> None:
         list(pool.map(lambda path: client.fput_object(bucket, f"{threads}/{path.name}", str(path)), files))
 
 
-def _empty(client: Minio, bucket: str) -> None:
-    """Remove what may be removed; what is locked stays, and its bucket with it."""
+def empty(client: Minio, bucket: str, *, remove: bool = True) -> None:
+    """Remove what may be removed, and the bucket; what is locked stays, and its bucket with it."""
     versions = client.list_objects(bucket, recursive=True, include_version=True)
     doomed = [DeleteObject(str(item.object_name), item.version_id) for item in versions]
-    if not list(client.remove_objects(bucket, doomed)):
+    if not list(client.remove_objects(bucket, doomed)) and remove:
         client.remove_bucket(bucket)
 
 
@@ -215,7 +215,7 @@ async def _import(settings: Settings, folder: Path) -> None:
     assert all(row.outcome == "announced" for row in rows)
 
 
-async def _remove_topics(settings: Settings) -> None:
+async def remove_topics(settings: Settings) -> None:
     async with admin(settings) as client:
         await client.delete_topics([settings.topic(topic.name) for topic in topics.ALL])
 
