@@ -21,6 +21,7 @@ from pipeline.adapters import (
     media_riff,
     media_sound,
     media_ts,
+    media_ts_packets,
 )
 from pipeline.adapters.media_bmff import Joined
 from pipeline.domain.errors import MediaUnreadable
@@ -115,7 +116,7 @@ class _Apart:
 def _read(path: Path, file: BinaryIO, head: bytes, size_bytes: int, apart: _Apart) -> FileReading:
     if media_bmff.is_bmff(head):
         return _read_bmff(path, file, size_bytes, apart)
-    frame = None if media_riff.is_known(head) else media_ts.framing(head)
+    frame = None if media_riff.is_known(head) else media_ts_packets.framing(head)
     if frame is not None:
         return media_ts.read(path, frame)
     reading = media_av.read(path, first_page=media_sound.first_page(head))

@@ -1,16 +1,7 @@
 """MPEG transport streams (ISO/IEC 13818-1), read directly: times, and the packets that are missing.
 
-Whole columns of packets are worked on at once, a few MiB at a time, so memory does not grow with the file beyond 8 bytes a
-frame. Packets of 188 bytes, with 4 byte time codes before (192) or 16 parity bytes after (204).
-
-Garbage: what lies before the first packet is passed over. Where packets stop, the next place where five follow each other
-is looked for, and what was skipped is told. One or two packets without their sync byte are damaged packets in place, and so
-is one that its receiver marked as wrong: they are left out, and the counters show them missing.
-
-Continuity counters, per PID: the counter rises by one with each packet that has a payload and stands still otherwise. The
-same counter with the same bytes once more is a legal duplicate; with other bytes 15 packets are missing. A packet that
-declares a discontinuity is exempt and counted as announced. Null packets have no counter. What is lost in multiples of 16
-cannot be seen here.
+Packets and their counters are :mod:`~pipeline.adapters.media_ts_packets`; memory does not grow with the file beyond 8 bytes a
+frame.
 
 Tables that come late are looked for first, so that what precedes them is read too. A PES header is gathered from as many
 packets as it needs. Sound is read frame by frame where its coding is known, by PES packet otherwise; a picture is a PES
@@ -29,7 +20,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from io import FileIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -38,65 +28,28 @@ import numpy.typing as npt
 
 from pipeline.adapters import media_av, media_stamps
 from pipeline.adapters.columns import deltas, indices
+from pipeline.adapters.media_av import NotExactlyError
 from pipeline.adapters.media_es import FRAMED, SoundFrames, begins_picture, coding_of, pes_time, video_format
 from pipeline.adapters.media_psi import PRIVATE, Coding, Tables
+from pipeline.adapters.media_ts_packets import PACKET, PIDS, Chunk, Counters, Flags, Framing, PacketFile, Rows
 from pipeline.domain.probe import StreamKind
-from pipeline.domain.reading import FileReading, Foreign, FormatChange, PacketLoss, StreamReading, Truncation
+from pipeline.domain.reading import FileReading, FormatChange, PacketLoss, StreamReading
 
-Bytes = npt.NDArray[np.uint8]
-Rows = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-
-_PACKET: Final = 188
-_SYNC: Final = 0x47
-_CHUNK_BYTES: Final = 4 << 20
-_SEARCH_BYTES: Final = 64 << 10
-_SURE: Final = 5
-"""Sync bytes in a row that cannot be chance."""
-_MOST_SEARCHES: Final = 1000
-"""A file whose packets stop more often is not read here: each time costs as much as a chunk."""
 _LATE_CHUNKS: Final = 8
 """How far tables that are still missing are waited for when some are there."""
+_FEW_TABLES: Final = 5
+"""So many are looked for one by one."""
 _MOST_STREAMS: Final = 256
 _PLACES: Final = 8
 """Places of loss kept for each PID."""
 _MOST_CHANGES: Final = 8
-_NULL_PID: Final = 0x1FFF
-_PIDS: Final = 0x2000
 _TICKS_A_SECOND: Final = 90_000
 _NO_TIME: Final = -1
 _HEADER: Final = np.arange(14)
 """A PES header up to its presentation time."""
-_WHOLE: Final = np.arange(_PACKET)
+_WHOLE: Final = np.arange(PACKET)
 _WINDOW: Final = np.arange(64)
 """Where in a PES packet a sequence header is looked for: behind a delimiter at most."""
-
-
-class Framing(NamedTuple):
-    """Where the first sync byte is and how far apart they are."""
-
-    start: int
-    stride: int
-
-
-def framing(head: bytes) -> Framing | None:
-    """How transport packets lie in a file that begins so; ``None`` when they do not."""
-    if len(head) >= _SURE * _PACKET and head[: _SURE * _PACKET : _PACKET] == bytes([_SYNC]) * _SURE:
-        return Framing(0, _PACKET)
-    found = (_first(head, stride) for stride in (188, 192, 204))
-    return min((frame for frame in found if frame), default=None)
-
-
-def _first(data: bytes, stride: int) -> Framing | None:
-    """The first place from which sync bytes follow each other *stride* apart, to the end of *data* or for long enough."""
-    sync = np.frombuffer(data, np.uint8) == _SYNC
-    count = min(_SURE, (len(data) - _PACKET) // stride + 1)
-    places = len(data) - _PACKET - (count - 1) * stride + 1
-    if count < 2 or places <= 0:
-        return None
-    sure = np.logical_and.reduce([sync[k * stride : k * stride + places] for k in range(count)])
-    at = int(sure.argmax())
-    return Framing(at, stride) if sure[at] else None
 
 
 def read(path: Path, frame: Framing) -> FileReading:
@@ -105,48 +58,20 @@ def read(path: Path, frame: Framing) -> FileReading:
     try:
         scan.run()
         streams = scan.streams()
-    except _NotExactlyError as exc:
+    except NotExactlyError as exc:
         reading = media_av.read(path, reader=f"pyav (ts: {exc})")
         streams = []
     else:
         reading = FileReading(container="mpegts", reader="ts", streams=tuple(stream.reading for stream in streams))
     return replace(
         reading,
-        container=reading.container if frame.stride == _PACKET else f"{reading.container}-{frame.stride}",
-        truncation=scan.truncation or reading.truncation,
+        container=reading.container if frame.stride == PACKET else f"{reading.container}-{frame.stride}",
+        truncation=scan.file.truncation or reading.truncation,
         losses=tuple(scan.losses(streams)),
-        announced=scan.announced,
-        foreign=scan.foreign,
+        announced=scan.counters.announced,
+        foreign=scan.file.foreign,
         changes=tuple(scan.changes(streams)),
     )
-
-
-class _NotExactlyError(Exception):
-    """This reader does not read the file exactly; the text says why."""
-
-
-@dataclass(slots=True)
-class _Chunk:
-    """Some packets, until the next are read: ``data`` flat, ``at`` where each good packet starts in it, ``offset`` of the data in the file."""
-
-    data: Bytes
-    at: Rows
-    offset: int
-    pid: npt.NDArray[np.uint16]
-    unit_start: Flags
-    payload: Flags
-    announced: Flags
-    counter: npt.NDArray[np.uint8]
-    body: Rows
-    """Where each packet's payload starts in the data; at the packet's end when there is none."""
-    rows_of: dict[int, Rows] = field(default_factory=dict)
-    """Rows of a PID that can be used, once they were asked for."""
-
-    def bytes_of(self, row: int) -> bytes:
-        return self.data[int(self.at[row]) : int(self.at[row]) + _PACKET].tobytes()
-
-    def payload_of(self, row: int) -> bytes:
-        return self.data[int(self.body[row]) : int(self.at[row]) + _PACKET].tobytes()
 
 
 class _Place(NamedTuple):
@@ -192,26 +117,18 @@ class _Scan:
     """What is gathered while the file goes by."""
 
     def __init__(self, path: Path, frame: Framing) -> None:
-        self._path, self._frame = path, frame
-        self._size_bytes = path.stat().st_size
-        self._last = np.full(_PIDS, -1, dtype=np.int16)
-        """Each PID's last counter."""
-        self._before: dict[int, tuple[bytes, bool]] = {}
-        """Each PID's last packet, and whether it was a duplicate."""
+        self.file, self.counters = PacketFile(path, frame), Counters()
         self._lost: dict[int, _Lost] = {}
         self._tables = Tables()
         self._packets: dict[int, _Packets] = {}
         self._sound: dict[int, SoundFrames] = {}
-        self._wanted = np.zeros(_PIDS, dtype=np.bool_)
+        self._wanted = np.zeros(PIDS, dtype=np.bool_)
         self._codings: dict[int, Coding] = {}
-        self.announced: tuple[int, int] | None = None
-        self.foreign: Foreign | None = None
-        self.truncation: Truncation | None = None
 
     def run(self) -> None:
         """Read the file; twice as far as its tables are late."""
-        chunks = self._chunks()
-        head: list[_Chunk] = []
+        chunks = self.file.chunks()
+        head: list[Chunk] = []
         number = 0
         for number, chunk in enumerate(chunks):
             head = [chunk]
@@ -219,9 +136,9 @@ class _Scan:
             if self._tables.complete or (self._tables.programs and number >= _LATE_CHUNKS):
                 break
         if not self._tables.programs:
-            raise _NotExactlyError("no program table")
+            raise NotExactlyError("no program table")
         if number:
-            chunks, head = self._chunks(), []
+            chunks, head = self.file.chunks(), []
         for chunk in head:
             self._see(chunk)
         for chunk in chunks:
@@ -230,105 +147,10 @@ class _Scan:
         for frames in self._sound.values():
             frames.walk(last=True)
 
-    # Packets.
-
-    def _chunks(self) -> Iterator[_Chunk]:
-        """The file's packets, resynchronised where they stop."""
-        stride = self._frame.stride
-        self.foreign, self.truncation = None, None
-        offset, searches = self._frame.start, 0
-        size = _CHUNK_BYTES // stride * stride
-        buffer = np.empty(min(size, self._size_bytes), np.uint8)
-        with self._path.open("rb", buffering=0) as file:
-            file.seek(offset)
-            while True:
-                data = buffer[: file.readinto(buffer.data)]
-                count = (data.size + stride - _PACKET) // stride
-                if count <= 0:
-                    self._cut(offset, data.size)
-                    return
-                first = np.ndarray(count, ">u4", data, strides=(stride,)).astype(np.uint32)  # one walk through the data
-                synced = first >> 24 == _SYNC
-                stops = _stops(synced, whole=data.size < size)
-                if stops is None and not synced[-1]:  # the next chunk shows whether it goes on
-                    rows = int(indices(synced)[-1]) + 1
-                    yield self._chunk(data, first[:rows], offset)
-                    offset += rows * stride
-                    file.seek(offset)
-                    continue
-                if stops is None:
-                    self._cut(offset + count * stride, data.size - count * stride)
-                    yield self._chunk(data, first, offset)
-                    offset += data.size
-                    continue
-                if stops:
-                    yield self._chunk(data, first[:stops], offset)
-                searches += 1
-                if searches > _MOST_SEARCHES:
-                    raise _NotExactlyError(f"synchronisation lost {searches} times")
-                lost = offset + stops * stride
-                offset = self._search(file, lost)
-                if offset < 0:
-                    return
-                file.seek(offset)
-
-    def _search(self, file: FileIO, lost: int) -> int:
-        """Where packets go on after *lost*; -1 when they do not."""
-        at = lost
-        while True:
-            file.seek(at)
-            raw = file.read(_SEARCH_BYTES)
-            found = _first(raw, self._frame.stride)
-            if found is not None:
-                skipped = at + found.start - lost
-                before = self.foreign or Foreign(places=0, count_bytes=0, byte_offset=lost)
-                self.foreign = replace(before, places=before.places + 1, count_bytes=before.count_bytes + skipped)
-                return at + found.start
-            if len(raw) < _SEARCH_BYTES:
-                self.truncation = Truncation(
-                    expected="transport packets to the end of the file",
-                    found=f"{self._size_bytes - lost} bytes that are none",
-                    byte_offset=lost,
-                )
-                return -1
-            at += _SEARCH_BYTES - _SURE * self._frame.stride
-
-    def _cut(self, offset: int, left: int) -> None:
-        if 0 < left < _PACKET:
-            self.truncation = Truncation(
-                expected=f"whole packets of {_PACKET} bytes",
-                found=f"{left} bytes of the last one",
-                byte_offset=offset,
-            )
-
-    def _chunk(self, data: Bytes, first: npt.NDArray[np.uint32], offset: int) -> _Chunk:
-        """The packets whose *first* four bytes are good."""
-        good = first & 0xFF800000 == _SYNC << 24
-        at = np.arange(first.size, dtype=np.int64) * self._frame.stride
-        if not good.all():
-            at, first = at[good], first[good]
-        body, announced = at + 4, np.zeros(at.size, dtype=np.bool_)
-        adapts = indices(first & 0x20)
-        field = at[adapts] + 4
-        length = data[field]
-        body[adapts] = np.minimum(field + 1 + length, at[adapts] + _PACKET)
-        announced[adapts] = (length > 0) & (data[field + 1] & 0x80 != 0)
-        return _Chunk(
-            data=data,
-            at=at,
-            offset=offset,
-            pid=(first >> 8 & 0x1FFF).astype(np.uint16),
-            unit_start=first & 0x400000 != 0,
-            payload=first & 0x10 != 0,
-            announced=announced,
-            counter=(first & 0x0F).astype(np.uint8),
-            body=body,
-        )
-
-    def _see(self, chunk: _Chunk) -> None:
-        lost, doubled = self._count(chunk)
+    def _see(self, chunk: Chunk) -> None:
+        lost, doubled = self.counters.follow(chunk)
         self._follow_tables()
-        usable = chunk.payload & self._wanted[chunk.pid] & (chunk.body < chunk.at + _PACKET)
+        usable = chunk.payload & self._wanted[chunk.pid] & (chunk.body < chunk.at + PACKET)
         usable[doubled] = False
         starts = indices(usable & chunk.unit_start)
         rows_of = {pid: starts[chunk.pid[starts] == pid] for pid in self._present(chunk.pid[starts])}
@@ -351,59 +173,12 @@ class _Scan:
     def _present(pids: npt.NDArray[np.uint16]) -> list[int]:
         return indices(np.bincount(pids)).tolist() if pids.size else []
 
-    # Continuity counters.
-
-    def _count(self, chunk: _Chunk) -> tuple[list[tuple[int, int]], list[int]]:
-        """Follow each PID's counter: (row, packets missing before it) where some are, and the rows that are duplicates."""
-        if not chunk.at.size:
-            return [], []
-        order = np.argsort(chunk.pid, kind="stable")
-        pid, counter, payload = chunk.pid[order], chunk.counter[order], chunk.payload[order]
-        begins = indices(np.concatenate(([True], pid[1:] != pid[:-1])))
-        ends = np.append(begins[1:], pid.size) - 1
-        step = np.empty_like(counter)
-        step[1:] = counter[1:] - counter[:-1]
-        known = self._last[pid[begins]]
-        step[begins] = np.where(known < 0, payload[begins], counter[begins] - known).astype(np.uint8)
-        step &= 15
-        lost: list[tuple[int, int]] = []
-        doubled: set[int] = set()
-        new = set(order[begins[known < 0]].tolist())
-        odd = indices((step != payload) & (pid != _NULL_PID))
-        first = set(begins.tolist())
-        for i in odd.tolist():
-            row = int(order[i])
-            if chunk.announced[row]:
-                continue
-            missing = (int(step[i]) - 1) & 15 if payload[i] else int(step[i])
-            if payload[i] and step[i] == 0:
-                if i in first:
-                    before, was_doubled = self._before[int(pid[i])]
-                else:
-                    before, was_doubled = chunk.bytes_of(int(order[i - 1])), int(order[i - 1]) in doubled
-                if not was_doubled and _without_clock(before) == _without_clock(chunk.bytes_of(row)):
-                    doubled.add(row)
-                    continue
-            lost.append((row, missing))
-        self._note_announced(chunk, new)
-        self._last[pid[begins]] = counter[ends]
-        for which, row in zip(pid[begins].tolist(), order[ends].tolist(), strict=True):
-            self._before[which] = (chunk.bytes_of(row), row in doubled)
-        return sorted(lost), sorted(doubled)
-
-    def _note_announced(self, chunk: _Chunk, new: set[int]) -> None:
-        """Count declared discontinuities, but for one on a PID's very first packet, where there is nothing before it."""
-        rows = [row for row in indices(chunk.announced).tolist() if row not in new]
-        if rows:
-            count, first = self.announced or (0, chunk.offset + int(chunk.at[rows[0]]))
-            self.announced = (count + len(rows), first)
-
     # Program tables.
 
-    def _read_tables(self, chunk: _Chunk) -> None:
+    def _read_tables(self, chunk: Chunk) -> None:
         self._read_table(chunk, 0)
-        if len(self._tables.pids) > _SURE:
-            wanted = np.zeros(_PIDS, dtype=np.bool_)
+        if len(self._tables.pids) > _FEW_TABLES:
+            wanted = np.zeros(PIDS, dtype=np.bool_)
             wanted[list(self._tables.pids)] = True
             present = self._present(chunk.pid[wanted[chunk.pid]])
         else:
@@ -412,7 +187,7 @@ class _Scan:
             if pid:
                 self._read_table(chunk, pid)
 
-    def _read_table(self, chunk: _Chunk, pid: int) -> None:
+    def _read_table(self, chunk: Chunk, pid: int) -> None:
         rows = indices((chunk.pid == pid) & chunk.payload)
         if not rows.size:
             return
@@ -431,7 +206,7 @@ class _Scan:
                 if pid in self._codings:
                     continue
                 if len(self._codings) >= _MOST_STREAMS:
-                    raise _NotExactlyError(f"more than {_MOST_STREAMS} streams")
+                    raise NotExactlyError(f"more than {_MOST_STREAMS} streams")
                 self._codings[pid] = coding
                 self._wanted[pid] = True
                 if coding.codec in FRAMED:
@@ -439,33 +214,33 @@ class _Scan:
 
     # PES packets.
 
-    def _listen(self, chunk: _Chunk, rows_of: dict[int, Rows], usable: Flags) -> None:
+    def _listen(self, chunk: Chunk, rows_of: dict[int, Rows], usable: Flags) -> None:
         """Take up private streams that begin with sound in a coding whose frames are read."""
         for pid, rows in rows_of.items():
             if pid in self._packets or self._codings[pid] != PRIVATE:
                 continue
-            start = self._joined(chunk, int(rows[0]), pid, usable, 32 * _PACKET)
+            start = self._joined(chunk, int(rows[0]), pid, usable, 32 * PACKET)
             if len(start) > 14 and _kind_by_id(start[3]) == "audio":
                 codec = coding_of(start[9 + start[8] :])
                 if codec:
                     self._codings[pid] = Coding("audio", codec)
                     self._sound[pid] = SoundFrames(codec)
 
-    def _read_sound(self, chunk: _Chunk, usable: Flags) -> None:
+    def _read_sound(self, chunk: Chunk, usable: Flags) -> None:
         raw = chunk.data.data
         for pid, frames in self._sound.items():
             rows = indices(usable & (chunk.pid == pid))
-            begins, ends = chunk.body[rows], chunk.at[rows] + _PACKET
+            begins, ends = chunk.body[rows], chunk.at[rows] + PACKET
             lengths = ends - begins
             starts = (np.cumsum(lengths) - lengths)[chunk.unit_start[rows]].tolist()
             payload = b"".join([raw[a:b] for a, b in zip(begins.tolist(), ends.tolist(), strict=True)])
             frames.feed(payload, starts)
             frames.walk()
 
-    def _read_packets(self, chunk: _Chunk, pid: int, rows: Rows, usable: Flags) -> None:
+    def _read_packets(self, chunk: Chunk, pid: int, rows: Rows, usable: Flags) -> None:
         """Times of the PES packets that begin in *rows*, and what their sequence headers say."""
         state = self._packets.setdefault(pid, _Packets())
-        data, at, ends = chunk.data, chunk.body[rows], chunk.at[rows] + _PACKET
+        data, at, ends = chunk.data, chunk.body[rows], chunk.at[rows] + PACKET
         whole = at + 14 <= ends
         split, last = rows[~whole].tolist(), int(rows[-1])
         if split:
@@ -483,7 +258,7 @@ class _Scan:
             self._read_headers(chunk, state, coding.codec, rows, stream, ends, usable)
             if not state.form and coding.codec in _SEQUENCE and (rows.size or split):
                 first = min(rows[:1].tolist() + split[:1])
-                state.form = video_format(coding.codec, self._joined(chunk, first, pid, usable, 64 * _PACKET))
+                state.form = video_format(coding.codec, self._joined(chunk, first, pid, usable, 64 * PACKET))
             untimed = indices(times == _NO_TIME)
             if untimed.size:
                 keep = np.ones(rows.size, dtype=np.bool_)
@@ -503,7 +278,7 @@ class _Scan:
         state.count += times.size
 
     @staticmethod
-    def _joined(chunk: _Chunk, row: int, pid: int, usable: Flags, size: int) -> bytes:
+    def _joined(chunk: Chunk, row: int, pid: int, usable: Flags, size: int) -> bytes:
         """At least *size* bytes of the PES packet that begins in *row*, if the chunk has them."""
         joined = chunk.payload_of(row)
         if len(joined) < size:
@@ -517,7 +292,7 @@ class _Scan:
                 joined += chunk.payload_of(following)
         return joined
 
-    def _finish_parts(self, chunk: _Chunk, usable: Flags) -> None:
+    def _finish_parts(self, chunk: Chunk, usable: Flags) -> None:
         """Headers that the last chunk cut."""
         for pid, state in self._packets.items():
             if state.part is None:
@@ -535,7 +310,7 @@ class _Scan:
             state.part = None
 
     def _read_headers(
-        self, chunk: _Chunk, state: _Packets, codec: str, rows: Rows, stream: Rows, ends: Rows, usable: Flags
+        self, chunk: Chunk, state: _Packets, codec: str, rows: Rows, stream: Rows, ends: Rows, usable: Flags
     ) -> None:
         """Compare the sequence headers at the start of PES packets; each different one is read once."""
         if codec not in _SEQUENCE or not rows.size:
@@ -551,7 +326,7 @@ class _Scan:
             form = state.headers.get(header)
             if form is None:
                 row = int(rows[i])
-                joined = self._joined(chunk, row, int(chunk.pid[row]), usable, 4 * _PACKET)
+                joined = self._joined(chunk, row, int(chunk.pid[row]), usable, 4 * PACKET)
                 form = video_format(codec, joined[start - int(chunk.body[row]) :])
                 if len(state.headers) < 1024:
                     state.headers[header] = form
@@ -576,7 +351,7 @@ class _Scan:
             moved = media_stamps.aligned([stream.reading for stream in streams])
             found += [stream._replace(reading=reading) for stream, reading in zip(streams, moved, strict=True)]
         if not any(stream.reading.packets for stream in found):
-            raise _NotExactlyError("no program with packets")
+            raise NotExactlyError("no program with packets")
         return found
 
     def _has_packets(self, pid: int) -> bool:
@@ -674,19 +449,6 @@ _SEQUENCE: Final = {"mpeg1video": (0xFF, 0xB3), "mpeg2video": (0xFF, 0xB3), "h26
 """Mask and value of the byte after the start code of a sequence header; of H.265 that is its second parameter set."""
 
 
-def _stops(synced: Flags, *, whole: bool) -> int | None:
-    """The row at which packets stop: three in a row that are none, or any at the end of the *whole* file."""
-    if synced.all():
-        return None
-    bad = ~synced
-    three = bad[:-2] & bad[1:-1] & bad[2:]
-    if three.any():
-        return int(three.argmax())
-    if whole and bad[-1]:
-        return int(indices(synced)[-1]) + 1 if synced.any() else 0
-    return None
-
-
 def _kind_by_id(stream_id: int) -> StreamKind:
     """What a private stream is by the stream id of its PES packets (table 2-22)."""
     if 0xC0 <= stream_id <= 0xDF:
@@ -707,10 +469,3 @@ def _time_in(head: bytes) -> int:
     if len(head) < 14 or head[:3] != b"\0\0\1" or not head[7] & 0x80:
         return _NO_TIME
     return int(pes_time(np.frombuffer(head[9:14], np.uint8).astype(np.int64)))
-
-
-def _without_clock(packet: bytes) -> bytes:
-    """A packet's bytes but for its clock reference, which may differ in a duplicate (2.4.3.3)."""
-    if len(packet) > 12 and packet[3] & 0x20 and packet[4] >= 7 and packet[5] & 0x10:
-        return packet[:6] + packet[12:]
-    return packet

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters import media, media_av, media_ts
+from pipeline.adapters import media, media_av, media_ts_packets
 from pipeline.domain.findings import Finding
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
@@ -389,7 +389,7 @@ def test_a_recording_that_starts_over_inside_a_file_is_a_reset(facts_of: Read, w
 
 @pytest.mark.parametrize("head", [b"", b"\x47", b"\x47" + bytes(186), bytes(4000), b"\x47" + bytes(187) + b"\x46"])
 def test_what_is_no_transport_stream_is_not_taken_for_one(head: bytes) -> None:
-    assert media_ts.framing(head) is None
+    assert media_ts_packets.framing(head) is None
 
 
 # Transport streams made anew.
