@@ -25,10 +25,11 @@ from pipeline.adapters import (
 )
 from pipeline.adapters.media_bmff import Joined
 from pipeline.domain.errors import MediaUnreadable
+from pipeline.domain.facts import judge, photo, unreadable
 from pipeline.domain.findings import Finding
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
-from pipeline.domain.reading import FileReading, Truncation, judge, photo, unreadable
+from pipeline.domain.reading import FileReading, Truncation
 from pipeline.domain.referee import compare, unread
 
 VERSION: Final = f"2/av-{version('av')}"

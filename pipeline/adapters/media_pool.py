@@ -21,9 +21,9 @@ from pipeline.adapters.media_place import Place, Work, nobody
 from pipeline.adapters.media_process import Copying, Examined, Job, Request
 from pipeline.domain.derivative import Copied, CopiedStream
 from pipeline.domain.errors import MediaUnreadable, ProbeDied
+from pipeline.domain.facts import unreadable
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
-from pipeline.domain.reading import unreadable
 
 _FILES_A_PROCESS: Final = 5000
 """A new process costs a third of a second, as much as reading 200 small files; a leak meets the memory limit before."""

@@ -31,8 +31,9 @@ from pipeline.domain.findings import Finding, Level
 from pipeline.domain.media import milliseconds
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import StreamKind
-from pipeline.domain.reading import FileReading, StreamReading, walked
+from pipeline.domain.reading import FileReading, StreamReading
 from pipeline.domain.spans import Spans, without
+from pipeline.domain.streams import walked
 
 _ROUNDING_S: Final = Fraction(2, 1000)
 _ROUNDING_TICKS: Final = 2

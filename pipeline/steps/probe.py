@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import BinaryIO, Final, Protocol, cast
 
 from pipeline.domain.errors import DiskFull, ObjectDiffers, ProbeDied
+from pipeline.domain.facts import unreadable
 from pipeline.domain.landing import ObjectRef, SegmentLanded
 from pipeline.domain.policy import Policy
 from pipeline.domain.probe import MediaFacts, SegmentProbed
-from pipeline.domain.reading import unreadable
 from pipeline.ports import MediaProbe, ObjectStore
 from pipeline.steps.digests import Digested, Digests
 

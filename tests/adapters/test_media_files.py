@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters import media, media_av, media_photo
+from pipeline.domain.facts import judge
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
-from pipeline.domain.reading import judge
 from tests import clips
 from tests.findings import kinds, serious, the
 

@@ -10,9 +10,10 @@ import pytest
 
 from pipeline.adapters import media, media_av, media_bmff, media_mp4
 from pipeline.adapters.media_bmff import Joined
+from pipeline.domain.facts import judge
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts, StreamFacts
-from pipeline.domain.reading import FileReading, judge
+from pipeline.domain.reading import FileReading
 from pipeline.domain.referee import compare
 from tests import clips
 from tests.findings import serious, the

@@ -16,9 +16,9 @@ import pytest_asyncio
 
 from pipeline.adapters.media_pool import MediaPool
 from pipeline.domain.errors import ProbeDied
+from pipeline.domain.facts import unreadable
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
-from pipeline.domain.reading import unreadable
 
 TOLERANCE = Tolerance(in_file_ms=250, in_file_intervals=3, across_files_ms=500, wall_clock_ms=2000)
 

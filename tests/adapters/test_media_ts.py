@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters import media, media_av, media_ts_packets
+from pipeline.domain.facts import judge
 from pipeline.domain.findings import Finding
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
-from pipeline.domain.reading import judge
 from tests import clips
 from tests.clips import AUDIO_PID, PACKET, VIDEO_PID
 

@@ -10,7 +10,7 @@ import pytest
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.reading import FileReading, StreamReading, Truncation
 from pipeline.domain.referee import compare, unread
-from tests.domain.test_reading import FRAME, SOUND, frames, sound, stream, without
+from tests.builders_reading import FRAME, SOUND, frames, sound, stream, without
 
 TOLERANCE = Tolerance(in_file_ms=250, in_file_intervals=3, across_files_ms=500, wall_clock_ms=2000)
 

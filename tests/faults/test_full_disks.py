@@ -15,9 +15,9 @@ from pipeline.adapters.objects_memory import MemoryObjects
 from pipeline.connectors.folder import discover
 from pipeline.connectors.journal import open_journal
 from pipeline.domain.errors import DiskFull
+from pipeline.domain.facts import unreadable
 from pipeline.domain.identity import SourceId
 from pipeline.domain.probe import MediaFacts
-from pipeline.domain.reading import unreadable
 from pipeline.steps.probe import ProbeStep
 from tests.adapters.objects_contract import ref, sha
 from tests.builders import landed, policy

@@ -21,9 +21,9 @@ from pipeline.adapters.buckets import apply_buckets
 from pipeline.adapters.objects_s3 import PART_BYTES, S3Objects, open_store
 from pipeline.adapters.worm_s3 import look_at_store
 from pipeline.domain.errors import NotLocked, ObjectDiffers, ObjectMissing
+from pipeline.domain.facts import unreadable
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.probe import MediaFacts
-from pipeline.domain.reading import unreadable
 from pipeline.settings import Settings
 from pipeline.steps.probe import ProbeStep
 from tests.adapters.objects_contract import ref, sha, soon

@@ -14,11 +14,11 @@ import pytest
 
 from pipeline.domain.chunks import leaf
 from pipeline.domain.errors import ObjectDiffers, ObjectMissing, ProbeDied, StoreUnavailable, UnbrokenError
+from pipeline.domain.facts import unreadable
 from pipeline.domain.identity import Sha256
 from pipeline.domain.landing import ObjectRef, SegmentLanded
 from pipeline.domain.policy import Tolerance
 from pipeline.domain.probe import MediaFacts
-from pipeline.domain.reading import unreadable
 from pipeline.ports import ObjectStore
 from pipeline.steps.probe import ProbeStep
 from tests import builders
