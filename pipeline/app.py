@@ -177,7 +177,7 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
     turned = _heard(log, partial(_turned, metrics, log), "verify.unturned")
     _start("rolling-verify", partial(watch_rolling, _rolling(bench, store, trust, signer), turned))
     bound = _ledger_stages(runner, bench, store, trust, signer, keeper)
-    _timers(runner, bench, bound, metrics, lambda: serves(store, trust, settings.records))
+    _timers(runner, bench, bound, metrics, lambda: serves(store, trust, settings.records, runner.waiting().values()))
 
 
 def _ledger_stages(
@@ -275,11 +275,11 @@ def _heard(log: Any, tell: Callable[[T], None], waits: str, fails: str = "") -> 
     return heard
 
 
-def _try_locks(settings: Settings, log: Any) -> WormReport:
+def _try_locks(settings: Settings, log: Any) -> tuple[WormReport, bool]:
     report, kept = look_at_store(settings)
     if not isinstance(kept, str):
         log.error("store.report_lost", error=str(kept))
-    return report
+    return report, isinstance(kept, str)
 
 
 def _locks_tried(metrics: Metrics, log: Any, report: WormReport) -> None:

@@ -93,17 +93,28 @@ def _make_monitor(layout: Layout, folder: Path, config: Path) -> None:
         require_space(folder, NEEDED_BYTES, "the object store")
     layout.run.mkdir(parents=True, exist_ok=True, mode=0o700)
     config.write_text(_config(layout, folder))
+    address = f"v1:127.0.0.1:{layout.ceph_monitor}"
     if (folder / "mon.made").exists():
+        _move_monitor(folder, config, address)
         return
     shutil.rmtree(folder / "mon", ignore_errors=True)
     shutil.rmtree(folder / "osd", ignore_errors=True)
     for leftover in ("osd.made", "user.made", "monmap"):
         (folder / leftover).unlink(missing_ok=True)
     (folder / "mon").mkdir()
-    address = f"v1:127.0.0.1:{layout.ceph_monitor}"
     _run("monmaptool", "--create", "--fsid", _identity(folder / "fsid"), "--addv", "a", address, str(folder / "monmap"))
     _run("ceph-mon", "-c", str(config), "--mkfs", "-i", "a", "--monmap", str(folder / "monmap"))
     (folder / "mon.made").touch()
+
+
+def _move_monitor(folder: Path, config: Path, address: str) -> None:
+    """Give the monitor its new address when the ports have moved since it was made: its own map names the old one."""
+    monmap = str(folder / "monmap")
+    if f" {address}/0 " in _run("monmaptool", "--print", monmap):
+        return
+    _run("monmaptool", "--rm", "a", monmap)
+    _run("monmaptool", "--addv", "a", address, monmap)
+    _run("ceph-mon", "-c", str(config), "-i", "a", "--inject-monmap", monmap)
 
 
 def _identity(path: Path) -> str:
@@ -112,10 +123,11 @@ def _identity(path: Path) -> str:
     return path.read_text()
 
 
-def _run(*command: str) -> None:
+def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode != 0:
         raise StackError(f"{' '.join(command[:6])} failed: {(done.stderr or done.stdout).strip()[-600:]}")
+    return done.stdout
 
 
 def _status(config: Path) -> str:

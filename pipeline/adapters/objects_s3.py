@@ -397,10 +397,20 @@ def mapped(where: str) -> Iterator[None]:
     except urllib3.exceptions.SSLError as exc:
         what = "the store's certificate is not believed; UNBROKEN_STORE_CA_FILE names the authority that signed it"
         raise StoreUnavailable(f"{what}: {exc} ({where})") from exc
+    except urllib3.exceptions.ReadTimeoutError as exc:
+        # Ceph with full disks: reads are answered, a write is held until there is room (seen on 16.2).
+        raise StoreUnavailable(
+            f"the store does not answer: ReadTimeoutError; if it took a write, its disks may be full ({where})"
+        ) from exc
     except (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError) as exc:
         raise StoreUnavailable(f"the store does not answer: {type(exc).__name__} ({where})") from exc
     except MinioException as exc:
         raise StoreError(f"the store's answer was not understood: {exc} ({where})") from exc
+
+
+def says_full(error: S3Error) -> bool:
+    """Whether a refusal is for want of room, and says nothing about what was asked."""
+    return _BY_CODE.get(error.code or "", (None, ""))[0] is StoreFull
 
 
 def _by_status(status: int) -> tuple[type[Exception], str]:

@@ -24,7 +24,7 @@ from minio.retention import Retention
 from minio.versioningconfig import SUSPENDED, VersioningConfig
 
 from pipeline.adapters.clock import SystemClock
-from pipeline.adapters.objects_s3 import _DIGEST, mapped, open_client, open_store, parse_lock_time
+from pipeline.adapters.objects_s3 import _DIGEST, mapped, open_client, open_store, parse_lock_time, says_full
 from pipeline.domain.archive import LockMode
 from pipeline.domain.errors import Misconfigured, ObjectMissing, StoreError, UnbrokenError
 from pipeline.domain.time import WallMs
@@ -175,14 +175,15 @@ class WormS3:
         )
 
     def _asked(self, key: str, ask: Callable[[], T]) -> T:
-        """The answer; a no (4xx, and 501 from a server that lacks what was asked for) as :class:`Refused`, everything else as the store's errors."""
+        """The answer; a no (4xx, and 501 from a server that lacks what was asked for) as :class:`Refused`, everything else as the store's errors:
+        want of room says nothing about locks."""
         with mapped(f"{self._name}/{key}"):
             try:
                 return ask()
             except S3Error as exc:
                 if exc.code in _GONE:
                     raise ObjectMissing(f"the store does not hold this version: {exc.code}") from exc
-                if 400 <= exc.response.status < 500 or exc.response.status == 501:
+                if not says_full(exc) and (400 <= exc.response.status < 500 or exc.response.status == 501):
                     raise Refused(exc.code or f"HTTP {exc.response.status}") from exc
                 raise
 

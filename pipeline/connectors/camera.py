@@ -7,13 +7,18 @@ beginning is reckoned from the segment that arrived with the least delay, since 
 
 When ffmpeg dies it is started again, sooner at first, later when it keeps dying: another run. What the camera sends while
 nothing records is lost, and shows as a gap.
+
+A disk that fills up ends the run while ``reserve_bytes`` of it are free, and the next begins when twice as much is: the
+journal on the same disk needs room to say what may be cleared from it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import re
+import shutil
 import signal
 import time
 from dataclasses import dataclass
@@ -33,16 +38,21 @@ _STOP_S: Final = 10.0
 _POLL_S: Final = 0.5
 _STALL_S: Final = 30
 _LAST_WORDS: Final = 400
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+RESERVE_BYTES: Final = 64 << 20
+"""A dozen segments of 10 s at 4 Mb/s, or a journal of some 50,000 announcements."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
-    """What to record and where. ``spool``: segments being written; ``ready``: complete ones, for the watch to take."""
+    """What to record and where. ``spool``: segments being written; ``ready``: complete ones, for the watch to take, on the
+    same disk."""
 
     url: str
     segment_s: int
     spool: Path
     ready: Path
+    reserve_bytes: int = RESERVE_BYTES
 
     @property
     def is_live(self) -> bool:
@@ -68,28 +78,71 @@ class Camera:
 async def record(camera: Camera, stop: asyncio.Event) -> None:
     """Record until *stop* is set or a file has been played; what earlier runs left behind is handed over first."""
     log = structlog.get_logger().bind(camera=without_password(camera.url))
+    pause_s = _BACKOFF_S[0]
+    while not stop.is_set():
+        began = time.monotonic()
+        try:
+            await _hand_over_left(camera)
+            await _room(camera, stop)
+            if stop.is_set():
+                return
+            code, words = await _run(camera, stop)
+        except OSError as exc:
+            if exc.errno not in _FULL:
+                raise
+            code, words = exc.errno, f"{exc.strerror} under {camera.spool.parent}"
+        if stop.is_set() or (code == 0 and not camera.is_live):
+            return
+        if _free_bytes(camera) < camera.reserve_bytes:
+            continue  # that is waited for, and said, before the next run
+        lasted_s = time.monotonic() - began
+        pause_s = _BACKOFF_S[0] if lasted_s >= _STEADY_S else pause_s
+        log.warning("camera.lost", exit_code=code, lasted_s=round(lasted_s, 1), again_in_s=pause_s, said=words)
+        await _wait(stop, pause_s)
+        pause_s = min(_BACKOFF_S[1], pause_s * 2)
+
+
+async def _hand_over_left(camera: Camera) -> None:
+    """Hand over what runs before left in the spool: of a process that was killed, or on a disk that had no room."""
     camera.spool.mkdir(parents=True, exist_ok=True)
     camera.ready.mkdir(parents=True, exist_ok=True)
     if left := sorted(camera.spool.iterdir()):
         await asyncio.sleep(_POLL_S)  # the recorder of a killed process is finishing its last segment
         for folder in left:
             Run(folder).hand_over(camera.ready, ended=True)
-    pause_s = _BACKOFF_S[0]
-    while not stop.is_set():
-        began = time.monotonic()
-        code, words = await _run(camera, stop)
-        if stop.is_set() or (code == 0 and not camera.is_live):
-            return
-        lasted_s = time.monotonic() - began
-        pause_s = _BACKOFF_S[0] if lasted_s >= _STEADY_S else pause_s
-        log.warning("camera.lost", exit_code=code, lasted_s=round(lasted_s, 1), again_in_s=pause_s, said=words)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause_s)
-        pause_s = min(_BACKOFF_S[1], pause_s * 2)
+
+
+async def _room(camera: Camera, stop: asyncio.Event) -> None:
+    """Return when the disk has room to record, or *stop* is set; what is waited for is said once."""
+    wanted_bytes = 2 * camera.reserve_bytes
+    if _free_bytes(camera) >= wanted_bytes:
+        return
+    log = structlog.get_logger().bind(camera=without_password(camera.url))
+    log.error("camera.waiting", why=_full(camera))
+    while _free_bytes(camera) < wanted_bytes and not stop.is_set():
+        await _wait(stop, _POLL_S)
+    log.info("camera.resumed")
+
+
+def _free_bytes(camera: Camera) -> int:
+    return shutil.disk_usage(camera.spool).free
+
+
+def _full(camera: Camera) -> str:
+    return (
+        f"the disk of the spool is full, nothing is recorded until {2 * camera.reserve_bytes} bytes of it are free: free "
+        f"some space under {camera.spool.parent}, let --clear remove what is archived, or move UNBROKEN_STATE"
+    )
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
 
 
 async def _run(camera: Camera, stop: asyncio.Event) -> tuple[int, str]:
-    """One ffmpeg from start to end; its exit code and last words. All it wrote is handed over when this returns."""
+    """One ffmpeg from start to its end, or to that of the room; its exit code and last words. All it wrote is handed over
+    when this returns."""
     folder = camera.spool / f"run-{time.time_ns() // 1_000_000}"
     folder.mkdir()
     run, errors = Run(folder), folder / "errors"
@@ -108,7 +161,7 @@ async def _run(camera: Camera, stop: asyncio.Event) -> tuple[int, str]:
     ended = asyncio.create_task(process.wait())
     stopped = asyncio.create_task(stop.wait())
     try:
-        while not ended.done() and not stop.is_set():
+        while not ended.done() and not stop.is_set() and _free_bytes(camera) >= camera.reserve_bytes:
             await asyncio.wait({ended, stopped}, timeout=_POLL_S, return_when=asyncio.FIRST_COMPLETED)
             run.hand_over(camera.ready, ended=False)
     finally:
@@ -173,6 +226,13 @@ class Run:
         lines = listed.read_text("utf-8").split("\n")[:-1] if listed.is_file() else []
         fields = [line.split(",") for line in lines]
         return {name: (float(start), float(end)) for name, start, end in fields}
+
+
+def forget_run(camera: Camera, cleared: Path) -> None:
+    """Remove the folder of the run that *cleared* was a segment of, if it was the last one in it."""
+    if cleared.parent != camera.ready:
+        with contextlib.suppress(OSError):  # not empty
+            cleared.parent.rmdir()
 
 
 def without_password(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -64,9 +65,12 @@ class BreachStep:
             )
 
 
-def serves(store: ObjectStore, trust: StoreTrust, records: str) -> bool:
-    """Whether the store would take evidence now: it answers, and was seen to keep its locks. Asked from time to time, so
-    that a missed deadline can be told to be the store's."""
+def serves(store: ObjectStore, trust: StoreTrust, records: str, waiting: Iterable[Exception]) -> bool:
+    """Whether the store would take evidence now: it answers, was seen to keep its locks, and is not what the stages are
+    *waiting* for, as for a full one, which answers questions. Asked from time to time, so that a missed deadline can be
+    told to be the store's."""
+    if any(isinstance(why, StoreError) for why in waiting):
+        return False
     try:
         trust.require()
         store.stat(records, ASKED_FOR)

@@ -45,6 +45,8 @@ LEFT_DAYS: Final = range(4, 8)
 on it outlasts them."""
 AGAIN_S: Final = 30
 """A store that failed or could not be asked is tried again so soon."""
+LOST_AGAIN_S: Final = 300
+"""A store that passed and has no room for the report: connectors go by reports, and wait for the next."""
 KEPT_S: Final = 30
 """So long a connector believes a report before it looks for a newer one."""
 _PUT: Final = "locked by the put itself"
@@ -93,11 +95,12 @@ class ProbeBucket(Protocol):
 
 
 class StoreTrust:
-    """:class:`pipeline.ports.StoreTrust` by trying: *look* makes a report; *heard* gets each one, and each error in its place."""
+    """:class:`pipeline.ports.StoreTrust` by trying: *look* makes a report and says whether it could be kept; *heard* gets
+    each one, and each error in its place."""
 
     def __init__(
         self,
-        look: Callable[[], WormReport],
+        look: Callable[[], tuple[WormReport, bool]],
         clock: Clock,
         interval_s: int,
         heard: Callable[[WormReport | Exception], None],
@@ -115,12 +118,13 @@ class StoreTrust:
     def look(self) -> float:
         """Try the store now; returns how long to wait before the next time. Raises nothing."""
         try:
-            self._last = self._look()
+            self._last, kept = self._look()
         except Exception as exc:  # what is not ours is a defect: it is heard, and the last pass wears off
             self._heard(exc)
             return min(AGAIN_S, self._interval_s)
         self._heard(self._last)
-        return min(AGAIN_S, self._interval_s) if self._last.wrong else self._interval_s
+        soon_s = AGAIN_S if self._last.wrong else self._interval_s if kept else LOST_AGAIN_S
+        return min(soon_s, self._interval_s)
 
     def watch(self, sleep: Callable[[float], None] = time.sleep) -> None:
         """Try the store for ever; for a thread of its own."""

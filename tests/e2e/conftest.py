@@ -22,6 +22,7 @@ from pipeline.demo.stand import Stand
 from pipeline.domain.canonical import canonical
 from pipeline.domain.time import WallMs
 from pipeline.settings import Settings
+from tests.e2e.ceph import Quotas
 from tests.wire.contract import validator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,14 @@ def working(stand: Stand) -> Stand:
     for which in stand.ports:
         stand.ready(which)
     return stand
+
+
+@pytest.fixture
+def quotas() -> Iterator[Quotas]:
+    """Buckets without room; they have it again afterwards, whatever happened."""
+    made = Quotas()
+    yield made
+    made.lift_all()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -106,3 +109,32 @@ def _clears(stand: Stand, shot: Shot) -> None:
 def _import(stand: Stand, paths: tuple[Path, ...], *words: str) -> dict[str, Any]:
     result: dict[str, Any] = json.loads(stand.call("import", *map(str, paths), *words, "--json"))
     return result
+
+
+def test_a_recorder_s_spool_keeps_its_segments_until_they_are_archived_and_not_for_ever(
+    working: Stand, film: Film, tmp_path: Path
+) -> None:
+    seen, source = tmp_path / "seen.ts", f"lens-{secrets.token_hex(3)}"
+    cut = ["ffmpeg", "-v", "error", "-i", str(film()[0].files[0]), "-t", "3", "-c", "copy", str(seen)]
+    subprocess.run(cut, check=True, timeout=30)
+    names = ("--source", source, "--unit", "hall", "--kind", "body_camera", "--recording", f"{source}-1")
+    ready = working.folder / "spool" / source / "ready"
+    public = (working.folder / KEY_FILE).with_suffix(".pub.pem")
+
+    working.call("record", str(seen), *names, "--segment-s", "1")
+    spooled = sorted(ready.rglob("*.ts"))
+    _import(working, (ready,), *names)  # says that the recording is over
+    _report(working, f"{source}-1")
+    kept = sorted(ready.rglob("*.ts"))
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipeline.cli", "record", str(tmp_path / "away.ts"), *names, "--clear", "--key", public],
+        env=working.environment(),
+        stderr=subprocess.DEVNULL,
+    ) as recorder:
+        try:
+            _eventually(lambda: list(ready.iterdir()) == [], "the spool is empty")
+        finally:
+            recorder.terminate()
+
+    assert (len(spooled) > 1, kept) == (True, spooled)
+    assert recorder.returncode == 0

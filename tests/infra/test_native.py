@@ -166,3 +166,29 @@ def test_two_stacks_share_no_port() -> None:
     ]
 
     assert ports[0] & ports[1] == set()
+
+
+@pytest.mark.stack
+def test_a_monitor_moves_with_its_stack_s_ports(tmp_path: Path) -> None:
+    def address(offset: int) -> str:
+        layout = Layout(tmp_path, tmp_path / "run", offset)
+        store.daemons(layout)[0].make()
+        words = (
+            "ceph-mon",
+            "-c",
+            str(tmp_path / "ceph/ceph.conf"),
+            "-i",
+            "a",
+            "--extract-monmap",
+            str(tmp_path / "map"),
+        )
+        subprocess.run(words, check=True, capture_output=True)
+        said = subprocess.run(
+            ("monmaptool", "--print", str(tmp_path / "map")), check=True, capture_output=True, text=True
+        )
+        return said.stdout.splitlines()[-1]
+
+    made, moved, again = address(0), address(2000), address(2000)
+
+    assert "127.0.0.1:19678/" in made
+    assert (moved, "127.0.0.1:21678/" in moved) == (again, True)

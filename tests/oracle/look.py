@@ -66,7 +66,7 @@ def see(stand: Stand, truths: Sequence[Truth]) -> World:
     """The stand as it is now. Of other sources than those of *truths*, only what names objects and what the counters count."""
     settings = stand.settings()
     sources = {truth.source_id for truth in truths}
-    landed = [event for event in _events(stand, topics.LANDED) if isinstance(event, SegmentLanded)]
+    landed = [event for event in events(stand, topics.LANDED) if isinstance(event, SegmentLanded)]
     store = S3Objects(open_client(settings))
     named = {event.object.key: event.source_id for event in landed}
 
@@ -89,9 +89,9 @@ def see(stand: Stand, truths: Sequence[Truth]) -> World:
         reports=stand.recordings(),
         journals=tuple(journals(stand.folder / "journals", sources)),
         landed=tuple(event for event in landed if event.source_id in sources),
-        links=tuple(event for event in _events(stand, topics.LINK) if event.source_id in sources),
-        archived=tuple(event for event in _events(stand, topics.ARCHIVED) if event.source_id in sources),
-        deadlines=tuple(_events(stand, topics.DEADLINE)),
+        links=tuple(event for event in events(stand, topics.LINK) if event.source_id in sources),
+        archived=tuple(event for event in events(stand, topics.ARCHIVED) if event.source_id in sources),
+        deadlines=tuple(events(stand, topics.DEADLINE)),
         receipts=receipts,
         held=tuple(held),
         records=settings.records,
@@ -138,7 +138,7 @@ def journals(folder: Path, sources: set[Any]) -> Iterator[Journalled]:
         yield Journalled(connector=f"folder-{name}", announced=announced, undelivered=undelivered)
 
 
-def _events(stand: Stand, topic: Topic) -> list[Any]:
+def events(stand: Stand, topic: Topic) -> list[Any]:
     """What *topic* holds, in order, poison left out."""
     settings = stand.settings()
     found = []
@@ -152,7 +152,7 @@ def _events(stand: Stand, topic: Topic) -> list[Any]:
 
 def _quarantined(stand: Stand) -> Iterator[tuple[str, int]]:
     """The announcements that were set aside, as they landed or as they were probed."""
-    for item in _events(stand, topics.QUARANTINE):
+    for item in events(stand, topics.QUARANTINE):
         name = next((topic.name for topic in (topics.LANDED, topics.PROBED) if item.topic.endswith(topic.name)), None)
         if name is None or item.value_base64 is None or item.stage == "deadline":
             continue

@@ -11,7 +11,7 @@ import pytest
 from pipeline.adapters.objects_memory import Fault, MemoryObjects
 from pipeline.domain.breach import breach_key
 from pipeline.domain.docket import DeadlineChanged
-from pipeline.domain.errors import StoreUnavailable, StoreUntrusted
+from pipeline.domain.errors import BrokerUnavailable, StoreFull, StoreUnavailable, StoreUntrusted, UnbrokenError
 from pipeline.domain.time import WallMs
 from pipeline.steps.breach import BreachStep, serves
 from tests.builders import T0, policy
@@ -85,9 +85,16 @@ def test_an_untrusted_store_gets_no_record(store: MemoryObjects) -> None:
 def test_a_store_serves_when_it_answers_and_is_trusted(store: MemoryObjects) -> None:
     trust = Trusting()
 
-    answers = serves(store, trust, "records")
+    answers = serves(store, trust, "records", [])
     store.faults.append(Fault("stat", StoreUnavailable("away")))
-    away = serves(store, trust, "records")
+    away = serves(store, trust, "records", [])
     trust.why = "it deletes"
 
-    assert (answers, away, serves(store, trust, "records")) == (True, False, False)
+    assert (answers, away, serves(store, trust, "records", [])) == (True, False, False)
+
+
+@pytest.mark.parametrize(("why", "answer"), [(StoreFull("no room"), False), (BrokerUnavailable("away"), True)])
+def test_a_full_store_that_answers_questions_does_not_serve(
+    store: MemoryObjects, why: UnbrokenError, answer: bool
+) -> None:
+    assert serves(store, Trusting(), "records", [why]) is answer

@@ -21,6 +21,7 @@ from pipeline.steps.worm import (
     AGAIN_S,
     DAY_MS,
     KEPT_S,
+    LOST_AGAIN_S,
     KeptTrust,
     Locked,
     Refused,
@@ -260,12 +261,12 @@ class TestTrust:
 
     @pytest.fixture
     def trust(self, bucket: Bucket, heard: list[WormReport | Exception]) -> StoreTrust:
-        def look() -> WormReport:
+        def look() -> tuple[WormReport, bool]:
             if "silent" in bucket.lies:
                 raise StoreUnavailable("no answer")
             if "defect" in bucket.lies:
                 raise TypeError("a defect")
-            return report(bucket)
+            return report(bucket), "full" not in bucket.lies
 
         return StoreTrust(look, Clock(bucket), 3600, heard.append)
 
@@ -284,6 +285,14 @@ class TestTrust:
         assert trust.look() == AGAIN_S
         with pytest.raises(StoreUntrusted, match="a shorter lock: accepted"):
             trust.require()
+
+    def test_a_pass_whose_report_found_no_room_counts_here_and_is_made_again_soon_for_the_connectors(
+        self, trust: StoreTrust, bucket: Bucket
+    ) -> None:
+        bucket.lies = frozenset({"full"})
+
+        assert trust.look() == LOST_AGAIN_S
+        trust.require()
 
     def test_a_store_that_mended_its_ways_is_trusted_again(self, trust: StoreTrust, bucket: Bucket) -> None:
         bucket.lies = frozenset({"shorten"})
