@@ -22,12 +22,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple
 
-from pipeline.domain.account import Account, Gap, GapState, Run, account, extent, ranges
+from pipeline.domain.account import Account, Gap, GapState, Run, account
 from pipeline.domain.annotation import Annotation, EndReason, Explanation, SessionEnded
 from pipeline.domain.canary import CANARY
 from pipeline.domain.errors import HistoryMissing
 from pipeline.domain.findings import Finding
 from pipeline.domain.identity import RecordingId, SourceId, recording_id, source_id
+from pipeline.domain.oddities import ranges
+from pipeline.domain.pieces import extent
 from pipeline.domain.policy import Policy
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.recording import (

@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.domain.account import Account, account, extent, in_order, ranges
+from pipeline.domain.account import Account, account, in_order
 from pipeline.domain.media import MPEG_TS_WRAP
-from pipeline.domain.policy import Tolerance
-from pipeline.domain.probe import SegmentProbed, StreamFacts
+from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.time import WallMs
-from pipeline.domain.timeline import MAX_EPOCHS, Timeline, insert
 from tests.builders import PTS0, SEGMENT_MS, T0, audio, claimed, facts, hole, mp4, mtxi, probed, video
-
-TOLERANCE = Tolerance(in_file_ms=250, in_file_intervals=3, across_files_ms=500, wall_clock_ms=2000)
-LENGTH = SEGMENT_MS * 90
-
-
-def timeline(*segments: SegmentProbed) -> Timeline:
-    made = Timeline()
-    for segment in segments:
-        made, _ = insert(made, segment, TOLERANCE)
-    return made
-
-
-def told(*segments: SegmentProbed) -> Account:
-    return account(timeline(*segments), TOLERANCE)
-
-
-def at(number: int, media_ms: int, wall_ms: int) -> SegmentProbed:
-    """File *number* whose stamps are *media_ms* and whose claim is *wall_ms* later than if nothing had happened."""
-    first = PTS0 + number * LENGTH + media_ms * 90
-    return probed(number, facts(video(first)), claimed_start=claimed(T0 + number * SEGMENT_MS + wall_ms))
-
-
-def kinds(found: Account) -> list[tuple[str, str]]:
-    return [(finding.kind, finding.level) for finding in found.findings]
-
-
-def gaps(found: Account) -> list[tuple[int, int, str]]:
-    return [(gap.start - T0, gap.size_ms, gap.evidence) for gap in found.gaps]
-
+from tests.builders_timeline import LENGTH, TOLERANCE, at, both, gaps, kinds, named, timeline, told
 
 # The three clocks.
 
@@ -120,38 +88,7 @@ def test_time_that_is_lost_bit_by_bit_is_found() -> None:
     assert (gaps(found), kinds(found)) == ([], [("hidden_loss", "degradation")])
 
 
-def test_a_clock_that_drifts_is_noted() -> None:
-    found = told(*[at(number, 0, number * 20) for number in range(360)])
-
-    assert kinds(found) == [("clock_drift", "note")]
-
-
 HOUR_MS = 3_600_000
-
-
-def named(number: int, media_ms: int, wall_ms: int, length_ms: int = 600_000) -> SegmentProbed:
-    """File *number* of a day of ten-minute files, with a name in whole seconds."""
-    first = (PTS0 + (number * length_ms + media_ms) * 90) % MPEG_TS_WRAP
-    at = T0 + number * length_ms + media_ms + wall_ms
-    return probed(
-        number,
-        facts(video(first, length_ms)),
-        claimed_start=claimed(at - at % 1000),
-        received_at=WallMs(T0 + 2 * 86_400_000),
-    )
-
-
-@pytest.mark.parametrize("ppm", [-500, -100, 100, 500])
-def test_a_day_of_drift_is_noted_in_ppm_and_nothing_is_lost(ppm: int) -> None:
-    found = told(*[named(number, 0, number * 600 * ppm // 1000) for number in range(144)])
-
-    assert (gaps(found), kinds(found)) == ([], [("clock_drift", "note")])
-    assert found.findings[0].found.startswith(f"{ppm:+d}"[:2])
-    assert abs((found.findings[0].size_ms or 0) - abs(ppm) * 864 // 10) < 3000
-
-
-def test_a_day_of_a_steady_clock_says_nothing_of_drift() -> None:
-    assert told(*[named(number, 0, number % 7 * 150) for number in range(144)]).findings == ()
 
 
 @pytest.mark.parametrize("length_ms", [HOUR_MS, 2 * HOUR_MS])
@@ -198,19 +135,6 @@ def test_a_gap_on_one_drifting_clock_is_exact() -> None:
     assert [(size, evidence) for _, size, evidence in gaps(found)] == [(1_200_000, "media_clock")]
 
 
-def test_a_clock_set_ahead_and_back_hides_nothing_and_invents_no_gap() -> None:
-    found = told(*[at(number, 0, 30_000 if 5 <= number < 9 else 0) for number in range(14)])
-
-    assert (gaps(found), kinds(found), len(found.runs)) == ([], [("clock_step", "note")], 1)
-    assert "30.000 s ahead for 40.000 s and back" in found.findings[0].found
-
-
-def test_stamps_that_lie_in_a_hole_without_filling_it_leave_a_gap() -> None:
-    found = told(*[at(number, 0, 30_000 if number == 5 else 0) for number in range(9) if number != 6])
-
-    assert [size for _, size, _ in gaps(found)] == [20_000]
-
-
 @pytest.mark.parametrize(("stamps_ms", "wall_ms"), [(50_000, 55_000), (55_000, 50_000)], ids=["its end", "its start"])
 def test_a_file_that_lost_half_of_itself_leaves_a_gap_of_what_it_lost(stamps_ms: int, wall_ms: int) -> None:
     """Its date less its length, or the time in its name, is off by what it lost; the files around it show how much that is."""
@@ -221,19 +145,6 @@ def test_a_file_that_lost_half_of_itself_leaves_a_gap_of_what_it_lost(stamps_ms:
 
     assert gaps(found) == [(wall_ms, 5000, "media_clock")]
     assert kinds(found) == [("clock_step", "note")]
-
-
-@pytest.mark.parametrize(
-    ("short_ms", "lost_ms"),
-    [(0, None), (200, None), (1000, 9000)],
-    ids=["whole", "within the error bars", "a second of each"],
-)
-def test_what_each_file_of_a_series_lacks_is_told_once_it_adds_up(short_ms: int, lost_ms: int | None) -> None:
-    found = told(*[mp4(number, SEGMENT_MS - short_ms) for number in range(10)])
-
-    told_of = [(f.kind, f.level, f.size_ms) for f in found.findings]
-    assert gaps(found) == []
-    assert told_of == ([("hidden_loss", "degradation", lost_ms)] if lost_ms else [])
 
 
 def test_an_hour_ahead_stays_in_doubt_even_when_summer_time_may_have_begun() -> None:
@@ -286,72 +197,7 @@ def test_a_recorders_clock_that_steps_within_one_identity_is_seen() -> None:
     assert kinds(found) == [("hidden_loss", "degradation")]
 
 
-def test_a_recorder_that_restarts_at_once_is_a_reset_and_no_gap() -> None:
-    again = mtxi(0, "8c6d", claimed_start=claimed(T0 + 2 * SEGMENT_MS + 300), received_at=WallMs(T0 + 60_000))
-
-    found = told(mtxi(0), mtxi(1), again)
-
-    assert (gaps(found), kinds(found)) == ([], [("timestamp_reset", "note")])
-
-
-def test_short_files_that_restart_their_stamps_are_read_by_the_wall_clock() -> None:
-    segments = [
-        probed(0, facts(video(PTS0, 2000)), claimed_start=claimed(T0 + number * 2000))
-        for number in range(30)
-        if number not in (10, 11, 12)
-    ]
-
-    found = told(*segments)
-
-    assert gaps(found) == [(20_000, 6_000, "wall_clock")]
-    assert kinds(found) == [("timestamp_reset", "note")]
-
-
-def test_long_files_that_restart_their_stamps_are_read_by_the_wall_clock() -> None:
-    numbers = [number for number in range(MAX_EPOCHS * 2) if number not in (10, 11)]
-
-    found = told(*[probed(number, facts(video(PTS0))) for number in numbers])
-
-    assert gaps(found) == [(100_000, 20_000, "wall_clock")]
-
-
 # Streams.
-
-
-def both(number: int, *streams: StreamFacts) -> SegmentProbed:
-    return probed(number, facts(*streams))
-
-
-def test_a_stream_missing_while_another_runs_is_a_partial_gap() -> None:
-    start = [PTS0 + number * LENGTH for number in range(3)]
-
-    found = told(
-        both(0, video(start[0]), audio(start[0])),
-        both(1, audio(start[1], index=0)),
-        both(2, video(start[2]), audio(start[2])),
-    )
-
-    assert (gaps(found), kinds(found)) == ([], [("partial_gap", "degradation")])
-    assert found.findings[0].size_ms == 10_000
-
-
-def test_sound_that_ends_early_in_every_file_of_a_series_is_a_partial_gap_in_each() -> None:
-    """One file alone shows uneven ends; before a file that starts on time it is loss."""
-    start = [PTS0 + number * LENGTH for number in range(6)]
-
-    found = told(*[both(number, video(at), audio(at, SEGMENT_MS - 2770)) for number, at in enumerate(start)])
-
-    assert kinds(found) == [("partial_gap", "degradation")] * 5
-    assert {finding.size_ms for finding in found.findings} == {2770}
-
-
-def test_partial_gaps_in_file_after_file_are_one_finding_with_their_sum() -> None:
-    start = [PTS0 + number * LENGTH for number in range(40)]
-
-    found = told(*[both(number, video(at), audio(at, SEGMENT_MS - 2770)) for number, at in enumerate(start)])
-
-    (finding,) = found.findings
-    assert (finding.kind, finding.count, finding.size_ms) == ("partial_gap", 39, 39 * 2770)
 
 
 @pytest.mark.parametrize("off_ms", [-1, 0, 1])
@@ -360,29 +206,6 @@ def test_rounding_of_a_container_is_never_a_gap(off_ms: int) -> None:
     found = told(*[at(number, number % 2 * off_ms, 0) for number in range(20)])
 
     assert (gaps(found), kinds(found)) == ([], [])
-
-
-def test_three_files_that_overlap_are_counted_by_their_union() -> None:
-    found = told(at(0, 0, 0), at(1, -6_000, -6_000), at(2, -12_000, -12_000))
-
-    assert [(run.start - T0, run.end - T0) for run in found.runs] == [(0, 18_000)]
-    assert [(finding.kind, finding.size_ms) for finding in found.findings] == [("overlap", 12_000)]
-
-
-def test_another_cut_of_the_same_moment_overlaps_by_a_sound_packet_and_is_nothing() -> None:
-    found = told(at(0, 0, 0), probed(1, facts(video(PTS0 + LENGTH - 3843))))
-
-    assert (gaps(found), kinds(found)) == ([], [])
-
-
-@pytest.mark.parametrize(("late_ms", "holes"), [(0, 0), (30_000, 1)])
-def test_a_missing_number_is_said_with_and_without_a_hole_in_time(late_ms: int, holes: int) -> None:
-    after = at(1, late_ms, late_ms)
-    numbered = replace(after, landed=replace(after.landed, sequence=5))
-
-    found = told(probed(0, sequence=2), numbered)
-
-    assert (len(gaps(found)), kinds(found)) == (holes, [("missing_sequence", "degradation")])
 
 
 def test_a_recorder_whose_clock_says_1970_is_placed_by_nothing() -> None:
@@ -414,21 +237,6 @@ def test_a_gap_is_sized_by_the_picture_when_sound_ends_a_little_later() -> None:
     assert gaps(found) == [(10_000, 10_000, "media_clock")]
 
 
-def test_a_change_of_picture_size_is_noted_where_it_begins() -> None:
-    wide = facts(video(PTS0 + LENGTH, format="640x360"))
-
-    found = told(probed(0), probed(1, wide))
-
-    assert kinds(found) == [("format_change", "note")]
-    assert (found.findings[0].found, found.findings[0].wall_start) == ("video0: h264 640x360", T0 + 10_000)
-
-
-def test_a_file_that_does_not_say_its_picture_size_changes_nothing() -> None:
-    found = told(probed(0), probed(1, facts(video(PTS0 + LENGTH, format=""))), probed(2))
-
-    assert kinds(found) == []
-
-
 # Inside files, overlaps, numbers.
 
 
@@ -442,31 +250,6 @@ def test_a_hole_stays_a_gap_where_another_file_has_the_same_hole() -> None:
     found = told(mp4(0, SEGMENT_MS, hole(2000, 4000)), mp4(0, 9000, hole(2000, 4000)))
 
     assert gaps(found) == [(2_000, 2_000, "media_clock")]
-
-
-def test_files_that_overlap_are_noted_with_how_much() -> None:
-    found = told(at(0, 0, 0), at(1, -4_000, -4_000))
-
-    assert (gaps(found), kinds(found)) == ([], [("overlap", "note")])
-    assert found.findings[0].size_ms == 4_000
-
-
-@pytest.mark.parametrize(("early_ms", "count"), [(499, 0), (500, 0), (501, 1)])
-def test_an_overlap_begins_beyond_the_tolerance(early_ms: int, count: int) -> None:
-    assert len(told(at(0, 0, 0), at(1, -early_ms, -early_ms)).findings) == count
-
-
-def test_numbers_that_never_came_are_named() -> None:
-    found = told(*[probed(number, sequence=number + 7) for number in (0, 1, 4, 6)])
-
-    (finding,) = found.findings
-    assert (finding.kind, finding.level, finding.evidence, finding.count) == (
-        "missing_sequence",
-        "degradation",
-        "sequence",
-        3,
-    )
-    assert (finding.expected, finding.found) == ("numbers 7 to 13", "without 9 to 10, 12")
 
 
 def test_an_identitys_missing_number_is_a_gap_and_a_missing_file() -> None:
@@ -502,25 +285,13 @@ def test_a_gap_before_a_recording_by_names_alone_says_so() -> None:
     assert (gap.size_ms, gap.evidence) == (20_000, "wall_clock")
 
 
-def test_the_extent_of_a_timeline_is_its_first_and_last_instant() -> None:
-    assert extent(timeline(probed(0), probed(2))) == (T0, T0 + 30_000)
-    assert extent(Timeline()) is None
-
-
-# Words.
+# Order.
 
 
 def test_findings_without_a_place_come_last() -> None:
     found = told(*[probed(number, sequence=number) for number in (0, 2)], at(3, -4_000, -4_000))
 
     assert [finding.kind for finding in in_order(found.findings[::-1])][-1] == "missing_sequence"
-
-
-@pytest.mark.parametrize(
-    ("items", "text"), [([(1, 1)], "1"), ([(1, 2), (5, 5)], "1 to 2, 5"), ([(n, n) for n in range(0, 14, 2)], "0, 2, 4, 6, 8 and 2 more ranges")]
-)  # fmt: skip
-def test_ranges_are_short(items: list[tuple[int, int]], text: str) -> None:
-    assert ranges(items) == text
 
 
 @settings(max_examples=40, deadline=None)
@@ -545,35 +316,3 @@ def test_any_order_gives_the_same_account_whatever_the_clocks_do(
     assert account(mixed, TOLERANCE) == account(straight, TOLERANCE)
     halves = [number for number in order[split:] + order[:split] if number in kept]
     assert account(timeline(*map(file, halves)), TOLERANCE) == account(straight, TOLERANCE)
-
-
-# Sound.
-
-
-def filmed(number: int, *, sound: bool, container: str = "mp4") -> SegmentProbed:
-    streams = (video(0), audio(0)) if sound else (video(0),)
-    return probed(number, facts(*streams, container=container, reader="isobmff"))
-
-
-@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 1, 0, 2)])
-def test_files_without_sound_among_others_with_it_are_told_where_only_the_wall_clock_places_them(
-    order: tuple[int, ...],
-) -> None:
-    files = [filmed(number, sound=number in (0, 3)) for number in range(4)]
-
-    (finding,) = told(*(files[number] for number in order)).findings
-
-    assert (finding.kind, finding.level, finding.evidence) == ("partial_gap", "degradation", "bytes")
-    assert (finding.count, finding.size_ms, finding.wall_start) == (2, 2 * SEGMENT_MS, T0 + SEGMENT_MS)
-    assert finding.found == "none in 2 of 4 files, 20.000 s in all"
-
-
-@pytest.mark.parametrize("sound", [True, False])
-def test_files_that_are_alike_lack_nothing(sound: bool) -> None:
-    assert told(*(filmed(number, sound=sound) for number in range(3))).findings == ()
-
-
-def test_sound_alone_among_films_is_no_film_without_sound() -> None:
-    memo = probed(1, facts(audio(0), container="mp4", reader="isobmff"))
-
-    assert told(filmed(0, sound=True), memo, filmed(2, sound=True)).findings == ()
