@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
-from pipeline.cli.check_words import CHINESE, ENGLISH
+from pipeline.cli.check_chinese import CHINESE
+from pipeline.cli.check_english import ENGLISH
 from pipeline.cli.terms import TERMS
 
 Language = Literal["en", "zh"]

@@ -68,10 +68,6 @@ class _Seen:
         self.times.append(packet.pts)
         self.places.append(packet.pos if packet.pos is not None else -1)
 
-    @property
-    def first_s(self) -> Fraction:
-        return min(self.times) * self.base
-
 
 def copy(path: str, target: str) -> Copied:
     """Copy the file at *path* to *target*. Raises ``MediaUnreadable`` saying why there is no copy, ``MemoryError``."""

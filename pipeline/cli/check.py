@@ -7,7 +7,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import tzinfo
@@ -24,10 +24,12 @@ from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.media_pool import MediaPool
 from pipeline.cli import check_page
 from pipeline.cli import intake as words
+from pipeline.cli.check_chinese import CHINESE
+from pipeline.cli.check_english import ENGLISH
 from pipeline.cli.check_groups import Group, groups
 from pipeline.cli.check_read import Reader
 from pipeline.cli.check_screen import report, screen
-from pipeline.cli.check_words import WORDS
+from pipeline.cli.check_words import Words
 from pipeline.cli.terms import language
 from pipeline.connectors.names import PROFILES, Profile, text_of
 from pipeline.domain.check import Checked, FileRead, Unread, check, exit_code
@@ -40,6 +42,7 @@ _READ_TIMEOUT_S: Final = 120
 _READ_MEMORY_BYTES: Final = 1 << 30
 """Limits of the process that reads a media file: those a worker starts with."""
 _MAX_JOBS: Final = 8
+WORDS: Final[Mapping[Language, Words]] = {"en": ENGLISH, "zh": CHINESE}
 
 
 def register(app: typer.Typer) -> None:

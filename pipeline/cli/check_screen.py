@@ -10,7 +10,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.check_words import ENGLISH, clock, local, not_tested, rests_on, untested
+from pipeline.cli.check_english import ENGLISH
+from pipeline.cli.check_words import clock, local, not_tested, rests_on, untested
 from pipeline.cli.printable import printable
 from pipeline.cli.tables import table
 from pipeline.cli.terms import VERDICT_COLOURS

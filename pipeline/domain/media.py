@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NewType
-
-Ticks = NewType("Ticks", int)
 
 MPEG_TS_WRAP: int = 1 << 33
 """PTS and DTS of MPEG transport streams are 33 bit at 90 kHz and wrap every 26.5 h (ISO/IEC 13818-1, 2.4.3.7)."""

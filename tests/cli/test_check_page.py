@@ -13,9 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import build
+from pipeline.cli.check import WORDS
+from pipeline.cli.check_chinese import CHINESE
+from pipeline.cli.check_english import ENGLISH
 from pipeline.cli.check_page import Made, page, refused, write
 from pipeline.cli.check_screen import report
-from pipeline.cli.check_words import CHINESE, ENGLISH, WORDS, Words
+from pipeline.cli.check_words import Words
 from pipeline.cli.markup import tag
 from pipeline.domain.check import Checked, FileRead, Unread, check
 from pipeline.domain.probe import SegmentProbed

@@ -10,7 +10,10 @@ from typing import get_args
 import pytest
 
 from pipeline.cli import check_groups, check_read
-from pipeline.cli.check_words import CHINESE, ENGLISH, WORDS, Words, found, length, reason, say, untested
+from pipeline.cli.check import WORDS
+from pipeline.cli.check_chinese import CHINESE
+from pipeline.cli.check_english import ENGLISH
+from pipeline.cli.check_words import Words, found, length, reason, say, untested
 from pipeline.connectors import folder, names
 from pipeline.domain.check import Observation, Untested, UntestedWhy
 from pipeline.domain.findings import Evidence, FindingKind, Level
