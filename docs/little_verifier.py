@@ -63,6 +63,12 @@ def check_further(path, content):
     yield from same(f"{path} chunk_root and sm3", [content["chunk_root"], content["sm3"]], found)
 
 
+def raw(signature):
+    """The bytes of a signature, of which base64 has one spelling only."""
+    found = base64.b64decode(signature)
+    return found if base64.b64encode(found).decode() == signature else b""
+
+
 def openssl(*words):
     return subprocess.run(["openssl", *map(str, words)], capture_output=True).stdout
 
@@ -94,7 +100,7 @@ def check_receipt(root, folder, keys, receipt):
     yield from same("receipt.json objects_sha256", objects, receipt["objects_sha256"])
     name = receipt["key_id"]
     yield from same("receipt.json key_id", name if name in keys else sorted(keys), name)
-    message, signature = jcs({word: receipt[word] for word in SIGNED}), base64.b64decode(receipt["signature"])
+    message, signature = jcs({word: receipt[word] for word in SIGNED}), raw(receipt["signature"])
     yield from same("receipt.json is signed", True, is_signed(keys.get(name), message, signature))
 
 
@@ -180,6 +186,29 @@ def check_source(recordings):
         closes |= {line["hash"] for line in lines if line["kind"] == "close"}
 
 
+def check_signed(path, keys, sealed=None):
+    """A document that carries its signature; a seal also names place and digest of what was *sealed*."""
+    document = json.loads(path.read_bytes())
+    yield from same("text", jcs(document), path.read_bytes())
+    signature = raw(document.pop("signature"))
+    yield from same("is signed", True, is_signed(keys.get(document["key_id"]), jcs(document), signature))
+    yield from same("format", "unbroken.seal.v1" if sealed else "unbroken.sla-report.v1", document["format"])
+    if sealed:
+        found = size_and_sha(sealed[1])
+        yield from same(
+            "sealed", [document["key"], document["sha256"]], [sealed[0], found if found == "nothing" else found[1]]
+        )
+
+
+def check_beside(records, keys):
+    """Every seal with its record, and every report."""
+    for path in sorted(records.glob("seals/**/*.json")):
+        key = path.relative_to(records / "seals")
+        yield from told(f"{records.name} {key}", check_signed(path, keys, (key.as_posix(), records / key)))
+    for path in sorted(records.glob("reports/*/*.json")):
+        yield from told(f"{records.name} {path.relative_to(records)}", check_signed(path, keys))
+
+
 def told(name, faults):
     """The faults with their place; what is not even in the shape the page describes is the last of them."""
     try:
@@ -196,14 +225,15 @@ def check(root, keys):
         yield from told(f"{folder.parent.name} {folder.name}", check_revision(root, folder, keys, chains))
     for source, recordings in chains.items():
         yield from told(source, check_source(recordings))
+    for records in root.glob("*records"):
+        yield from check_beside(records, keys)
 
 
 if __name__ == "__main__":
     copy, outside = Path(sys.argv[1]), sys.argv[2:]
     pems = {key_id(pem): pem for pem in outside or copy.glob("*records/keys/*.pem")}
     different, looked_at = list(check(copy, pems)), len(list(copy.glob("*records/recordings/*/*/r*")))
-    left = (
-        "locks and files nothing names" if outside else "whose key signed (it came from the copy itself), locks, rest"
-    )
+    left = "locks, records without a seal, files nothing names"
+    left = left if outside else f"whose key signed (it came from the copy itself), {left}"
     print("\n".join(different) or f"{looked_at} revisions: all as stated; {left}: NOT COVERED")
     sys.exit(1 if different or not looked_at else 0)

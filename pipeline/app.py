@@ -28,7 +28,7 @@ from pipeline.adapters.objects_s3 import S3Objects, open_client
 from pipeline.adapters.pace import Pace
 from pipeline.adapters.prometheus import Metrics
 from pipeline.adapters.salts import load_salt_key
-from pipeline.adapters.signing import Ed25519Signer, known_keys, open_signer
+from pipeline.adapters.signing import Ed25519Signer, open_signer, trusted_keys
 from pipeline.adapters.signing import verify as signed
 from pipeline.adapters.worm_s3 import look_at_store
 from pipeline.agents import stages
@@ -55,6 +55,7 @@ from pipeline.steps.keeping import Keeper, KeepingStep
 from pipeline.steps.probe import ProbeStep
 from pipeline.steps.rolling import Rolling
 from pipeline.steps.rolling import watch as watch_rolling
+from pipeline.steps.seal import Sealer, Seals
 from pipeline.steps.sla import DailyReports
 from pipeline.steps.stitch import StitchStep
 from pipeline.steps.sweep import Sweep, Swept
@@ -170,7 +171,13 @@ def _ledger(runner: Runner, bench: Bench, metrics: Metrics, log: Any) -> None:
         _heard(log, partial(_reported, log), "reports.waiting", "reports.failed"),
     )
     _start("daily-reports", reports.watch)
-    keeper = Keeper(store=store, policy=policy, records=settings.records)
+    keeper = Keeper(
+        store=store,
+        policy=policy,
+        records=settings.records,
+        seals=Seals(store=store, records=settings.records, keys=trusted_keys(settings), signed=signed),
+        sealer=Sealer(store=store, signer=signer, records=settings.records),
+    )
     sweep = Sweep(keeper=keeper, clock=clock, on_object=Pace(settings.retention_sweep_objects_per_s))
     swept = _heard(log, partial(_swept, metrics, log), "retention.unswept")
     _start("retention-sweep", partial(watch_retention, sweep, settings.retention_sweep_s, swept))
@@ -198,12 +205,11 @@ def _ledger_stages(
         trust=trust,
         clock=clock,
         signer=signer,
-        policy=policy,
-        records=settings.records,
+        keeper=keeper,
         derived=settings.derived,
     )
-    keep = CheckpointStep(store=store, trust=trust, clock=clock, policy=policy, records=settings.records)
-    breach = BreachStep(store=store, trust=trust, clock=clock, policy=policy, records=settings.records)
+    keep = CheckpointStep(store=store, trust=trust, clock=clock, signer=signer, policy=policy, records=settings.records)
+    breach = BreachStep(store=store, trust=trust, clock=clock, signer=signer, policy=policy, records=settings.records)
     bound = stages.ledger_stages(bench, keep.step, stitch.step, archive.step)
     keeping = stages.keeping_stage(bench, KeepingStep(keeper=keeper, trust=trust, clock=clock))
     for stage in (*bound.values(), keeping, stages.breach_stage(bench, breach)):
@@ -239,7 +245,7 @@ def _rolling(bench: Bench, store: S3Objects, trust: StoreTrust, signer: Ed25519S
         records=settings.records,
         originals=settings.originals,
         locks=True,
-        keys={**known_keys((), settings.state), signer.key_id: signer.public},
+        keys=trusted_keys(settings),
         signed=signed,
         on_read=Pace(settings.verify_mb_per_s * 1e6),
     )
@@ -248,6 +254,7 @@ def _rolling(bench: Bench, store: S3Objects, trust: StoreTrust, signer: Ed25519S
         store=store,
         trust=trust,
         clock=SystemClock(),
+        sealer=Sealer(store=store, signer=signer, records=settings.records),
         software=SOFTWARE,
         within_s=policy.verify_within_s,
         turn_s=settings.verify_turn_s,

@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from pipeline.adapters.signing import Ed25519Signer
+from pipeline.adapters.signing import Ed25519Signer, verify
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import LockedObject, RecordingArchived
 from pipeline.domain.chain import ChainState, LinkAppended, step
@@ -17,9 +17,13 @@ from pipeline.domain.errors import StoreUntrusted
 from pipeline.domain.identity import Sha256
 from pipeline.domain.keeping import Entry, EntryKind, entry_digest
 from pipeline.domain.playlist import Placed
+from pipeline.domain.policy import Policy
 from pipeline.domain.probe import MediaFacts, SegmentProbed
 from pipeline.domain.stitch import RecordingStitched
 from pipeline.domain.time import WallMs
+from pipeline.ports import ObjectStore
+from pipeline.steps.keeping import Keeper
+from pipeline.steps.seal import Sealer, Seals
 from tests.builders import PTS0, RECORDING, SALT_KEY, SEGMENT_MS, SOURCE, T0, facts, object_ref, sha, video
 
 DAY_MS = 24 * 3600 * 1000
@@ -198,3 +202,15 @@ def _entry(kind: EntryKind, fields: dict[str, Any]) -> Entry:
 def register(*entries: Entry) -> dict[Sha256, Entry]:
     """A recording's register with these entries."""
     return {entry_digest(entry): entry for entry in entries}
+
+
+def keeper_of(store: ObjectStore, rules: Policy, records: str = "records") -> Keeper:
+    """A keeper that has the tests' key."""
+    known = {signer().key_id: signer().public}
+    return Keeper(
+        store=store,
+        policy=rules,
+        records=records,
+        seals=Seals(store=store, records=records, keys=known, signed=verify),
+        sealer=Sealer(store=store, signer=signer(), records=records),
+    )

@@ -132,6 +132,19 @@ def known_keys(files: Sequence[Path], state: Path) -> dict[str, bytes]:
     return {key_id(public): public for public in map(read_public, found)}
 
 
+def present_signer(settings: Settings) -> Ed25519Signer | None:
+    """The signer of an installation if its key is here; none is made. Raises as :func:`open_signer`."""
+    given = settings.signing_key.get_secret_value() or settings.signing_key_file is not None
+    return open_signer(settings) if given or (settings.state / KEY_FILE).exists() else None
+
+
+def trusted_keys(settings: Settings) -> dict[str, bytes]:
+    """Raw public keys by id that this installation knows to be its own: those in the state folder, and of the key it signs
+    with. None at all where there is neither."""
+    signer = present_signer(settings)
+    return known_keys((), settings.state) | ({} if signer is None else {signer.key_id: signer.public})
+
+
 def _private(pem: bytes, where: str) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(pem, password=None)

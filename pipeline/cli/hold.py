@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pipeline.cli.printable import printable
 from pipeline.cli.tables import table, wide_console
+from pipeline.domain.errors import Misconfigured
 from pipeline.domain.identity import RecordingId, SourceId, recording_id, source_id
 from pipeline.domain.keeping import Entry, Register, entry_digest, standing
 from pipeline.domain.time import to_rfc3339
@@ -53,7 +54,7 @@ def add(
 
     Said again, it sets what is missing and adds nothing. Exit codes: 0 held; 2 wrong usage; 3 the store does not answer.
     """
-    about, keeper = _about(source, recording), _keeper()
+    about, keeper = _about(source, recording), open_keeper(Settings())
     known = keeper.register(*about)
     named = [digest for digest in standing(known) if known[digest].hold == hold]
     entry = known[named[0]] if named else _entry(about, "held", by, reason, hold=hold)
@@ -64,7 +65,7 @@ def add(
         return
     keeper.add(entry)
     _, changed = keeper.settle(*about)
-    _tell(entry, as_json, f"held: {recording}, by {printable(hold)}; {changed} objects changed")
+    _tell(keeper, entry, as_json, f"held: {recording}, by {printable(hold)}; {changed} objects changed")
 
 
 def release(
@@ -77,11 +78,12 @@ def release(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """End a legal hold, with a reason and two people's names. What another hold needs stays held; no lock gets shorter.
+    """End a legal hold, with a reason and two people's names. What another hold needs stays held; no lock gets shorter. It
+    is sealed with the receipt key, so it runs where that is.
 
     Exit codes: 0 released; 1 there is no such hold; 2 wrong usage, or one person alone; 3 the store does not answer.
     """
-    about, keeper = _about(source, recording), _keeper()
+    about, keeper = _about(source, recording), open_keeper(Settings())
     known = keeper.register(*about)
     named = [digest for digest in standing(known) if known[digest].hold == hold]
     before = [entry for entry in known.values() if entry.kind == "released" and entry.hold == hold]
@@ -94,11 +96,18 @@ def release(
     if dry_run:
         typer.echo(f"would release hold {printable(hold)} from {recording}: {_extent(keeper, about)}")
         return
+    if keeper.sealer is None:
+        raise Misconfigured(
+            "a release counts only with a seal, and the receipt key is not here: run this where the ledger worker runs, or "
+            "name the key in UNBROKEN_SIGNING_KEY_FILE"
+        )
     for entry in entries:
         keeper.add(entry)
     still_held, freed = keeper.free(*about)
     still = "another hold or its class still holds it" if still_held else "nothing else holds it"
-    _tell(entries[-1], as_json, f"released: {recording}, from {printable(hold)}; {freed} objects freed; {still}")
+    _tell(
+        keeper, entries[-1], as_json, f"released: {recording}, from {printable(hold)}; {freed} objects freed; {still}"
+    )
 
 
 def show(
@@ -106,7 +115,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """List the holds of all recordings, as the register has them. Exit codes: 0 listed; 3 the store does not answer."""
-    keeper = _keeper()
+    keeper = open_keeper(Settings())
     found = [
         one
         for about in keeper.registered("held")
@@ -128,12 +137,21 @@ def show(
     wide_console().print(shown)
 
 
-def _keeper() -> Keeper:
+def open_keeper(settings: Settings) -> Keeper:
+    """The keeper of an installation. Where the receipt key is not, it adds without a seal."""
     from pipeline.adapters.objects_s3 import open_store
+    from pipeline.adapters.signing import present_signer, trusted_keys, verify
     from pipeline.policy import load_policy
+    from pipeline.steps.seal import Sealer, Seals
 
-    settings = Settings()
-    return Keeper(store=open_store(settings), policy=load_policy(settings.policy), records=settings.records)
+    store, records, signer = open_store(settings), settings.records, present_signer(settings)
+    return Keeper(
+        store=store,
+        policy=load_policy(settings.policy),
+        records=records,
+        seals=Seals(store=store, records=records, keys=trusted_keys(settings), signed=verify),
+        sealer=None if signer is None else Sealer(store=store, signer=signer, records=records),
+    )
 
 
 def _about(source: str, recording: str) -> tuple[SourceId, RecordingId]:
@@ -190,11 +208,12 @@ def report(held: Entry, end: Entry | None) -> dict[str, Any]:
     }
 
 
-def _tell(entry: Entry, as_json: bool, text: str) -> None:
+def _tell(keeper: Keeper, entry: Entry, as_json: bool, text: str) -> None:
     """What was done; as JSON the holds of the recording as they stand now."""
+    if keeper.sealer is None:
+        typer.echo("the entry has no seal: the receipt key is not here; said again where it is, it gets one", err=True)
     if not as_json:
         typer.echo(text)
         return
-    keeper = _keeper()
     found = [one for one in _holds(keeper.register(entry.source_id, entry.recording_id)) if one["hold"] == entry.hold]
     typer.echo(json.dumps(found, indent=2, ensure_ascii=False))

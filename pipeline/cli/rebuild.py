@@ -59,6 +59,10 @@ def rebuild(
     archive: Annotated[
         bool, typer.Option("--from-archive", help="The broker lost its topics: take all from the archive instead.")
     ] = False,
+    unsealed: Annotated[
+        bool,
+        typer.Option("--unsealed", help="With --from-archive: go on from links too that no key of ours answers for."),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="The same as JSON (schemas/rebuild-report.v1, rebuild-archive-report.v1).")
     ] = False,
@@ -73,7 +77,7 @@ def rebuild(
     if write_it:
         asyncio.run(_refuse_while_working(settings))
     if archive:
-        _from_archive(settings, write_it, as_json)
+        _from_archive(settings, write_it, unsealed, as_json)
         return
     found = asyncio.run(look(settings, writing=write_it))
     if as_json:
@@ -85,8 +89,8 @@ def rebuild(
         raise typer.Exit(1)
 
 
-def _from_archive(settings: Settings, write_it: bool, as_json: bool) -> None:
-    found = rebuild_archive.from_archive(settings, writing=write_it)
+def _from_archive(settings: Settings, write_it: bool, unsealed: bool, as_json: bool) -> None:
+    found = rebuild_archive.from_archive(settings, writing=write_it, unsealed=unsealed)
     if as_json:
         typer.echo(json.dumps(rebuild_archive.report(found, written=write_it), indent=2, ensure_ascii=False))
     else:

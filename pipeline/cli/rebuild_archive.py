@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pipeline.adapters.kafka_log import never_written
 from pipeline.adapters.objects_s3 import open_store
 from pipeline.adapters.salts import load_salt_key
+from pipeline.adapters.signing import trusted_keys, verify
 from pipeline.agents.restart import restart
 from pipeline.agents.restore import pure_stages
 from pipeline.cli.printable import printable
@@ -37,12 +38,13 @@ class Restored(NamedTuple):
     rebuilt: Rebuilt
 
 
-def from_archive(settings: Settings, *, writing: bool) -> list[Restored]:
-    """What the archive knows of every source; with *writing*, an empty broker is given it."""
+def from_archive(settings: Settings, *, writing: bool, unsealed: bool) -> list[Restored]:
+    """What the archive knows of every source; with *writing*, an empty broker is given it. *unsealed*: links count that
+    nobody answers for."""
     policy = load_policy(settings.policy)
     if writing:
         asyncio.run(_refuse_unless_empty(settings))
-    found = list(_sources(settings, policy))
+    found = list(_sources(settings, policy, unsealed))
     if writing:
         stages = pure_stages(settings, policy, load_salt_key(settings.salt_key_file, settings.state))
         asyncio.run(restart(settings, stages, {one.source_id: one.rebuilt for one in found}, policy))
@@ -59,12 +61,12 @@ async def _refuse_unless_empty(settings: Settings) -> None:
         )
 
 
-def _sources(settings: Settings, policy: Policy) -> Iterator[Restored]:
+def _sources(settings: Settings, policy: Policy, unsealed: bool) -> Iterator[Restored]:
     store = open_store(settings)
     said: dict[SourceId, list[Annotation]] = {}
     for one in source_statements(store, settings.records):
         said.setdefault(one.source_id, []).append(one)
-    found = recalled(store, settings.records)
+    found = recalled(store, settings.records, trusted_keys(settings), verify, unsealed=unsealed)
     for source, mine in groupby(found, key=lambda one: one.source_id):
         yield _source(source, list(mine), said.pop(source, []), policy)
     for source, statements in sorted(said.items()):

@@ -16,6 +16,7 @@ import typer
 
 from pipeline.adapters.kafka_log import Kept, read_partition
 from pipeline.adapters.objects_s3 import open_store
+from pipeline.adapters.signing import trusted_keys, verify
 from pipeline.cli.printable import printable
 from pipeline.connectors.announcer import announcing
 from pipeline.connectors.journal import Written, read_journals
@@ -210,7 +211,7 @@ def _archive(settings: Settings, heard: Heard) -> Archive:
     archived: dict[Announced, Claim] = {}
     begun: dict[Announced, Claim] = {}
     faulty: dict[str, str] = {}
-    for one in recalled(store, settings.records):
+    for one in recalled(store, settings.records, trusted_keys(settings), verify):
         archived.update(claims_of(one.chain.links[: one.archived_links]))
         begun.update(claims_of(one.chain.links[one.archived_links :]))
         heard.receipts |= {_receipt(receipt): receipt for receipt in one.receipts}

@@ -38,14 +38,11 @@ def sweep(
     Exit codes: 0 nothing falls short, or all of it was mended; 1 something does; 3 the store does not answer.
     """
     from pipeline.adapters.clock import SystemClock
-    from pipeline.adapters.objects_s3 import open_store
     from pipeline.adapters.pace import Pace
-    from pipeline.policy import load_policy
-    from pipeline.steps.keeping import Keeper
+    from pipeline.cli.hold import open_keeper
     from pipeline.steps.sweep import Sweep
 
-    settings = Settings()
-    keeper = Keeper(store=open_store(settings), policy=load_policy(settings.policy), records=settings.records)
+    keeper = open_keeper(Settings())
     paced = Pace(objects_per_s) if objects_per_s else lambda _count: None
     swept = Sweep(keeper=keeper, clock=SystemClock(), on_object=paced).run(source, recording, repair=repair)
     left = Sweep(keeper=keeper, clock=SystemClock(), on_object=paced).run(source, recording) if swept.mended else swept

@@ -10,7 +10,6 @@ confirmed stays where it is. A file that somebody changed is another file: it is
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import os
 import stat
@@ -22,11 +21,12 @@ from typing import BinaryIO, Final
 
 from pipeline.connectors.folder import Row
 from pipeline.connectors.journal import Journal
-from pipeline.domain.archive import RecordingArchived
+from pipeline.domain.archive import RecordingArchived, signed_message
 from pipeline.domain.clearing import Original, listed, why_kept
 from pipeline.domain.errors import Malformed, ObjectMissing, UnbrokenError
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
-from pipeline.domain.verify import Lock, signed_message
+from pipeline.domain.seal import raw_signature
+from pipeline.domain.verify import Lock
 from pipeline.ports import Clock, ObjectStore
 from pipeline.wire import codec, topics
 
@@ -120,7 +120,9 @@ class Clearing:
         """The newest receipt that lists the file, if it is one to go by."""
         grounds = next((one for one in receipts if listed(one.receipt, file.sha256)), receipts[0])
         receipt, public = grounds.receipt, self.keys.get(grounds.receipt.key_id)
-        genuine = None if public is None else self.signed(public, signed_message(receipt), _raw(receipt.signature))
+        genuine = (
+            None if public is None else self.signed(public, signed_message(receipt), raw_signature(receipt.signature))
+        )
         original = Original(
             source_id=self.source_id, recording_id=file.recording_id, sha256=file.sha256, size_bytes=size_bytes
         )
@@ -207,11 +209,3 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _raw(signature: str) -> bytes:
-    """The signature's bytes; none for what is no base64, which no key signed."""
-    try:
-        return base64.b64decode(signature, validate=True)
-    except ValueError:
-        return b""

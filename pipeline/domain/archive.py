@@ -129,6 +129,19 @@ def receipt_message(stitched: RecordingStitched, objects_sha256: Sha256, archive
     )
 
 
+def signed_message(receipt: RecordingArchived) -> bytes:
+    """What the signature of *receipt* must cover, from its own fields and its own list of objects."""
+    signed: dict[str, Json] = {
+        "recording_id": receipt.recording_id,
+        "revision": receipt.revision,
+        "close_hash": receipt.close_hash,
+        "objects_sha256": objects_digest(receipt.originals, receipt.records),
+        "archived_at": to_rfc3339(receipt.archived_at),
+        "key_id": receipt.key_id,
+    }
+    return canonical(signed)
+
+
 def receipt_document(archived: RecordingArchived) -> bytes:
     """``receipt.json``: the fields of the event and ``format``, as canonical JSON."""
     fields = plain(archived)

@@ -18,13 +18,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from pipeline.domain.account import Gap, Run
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.canary import CANARY_UNIT
-from pipeline.domain.canonical import Json, canonical, digest, plain
+from pipeline.domain.canonical import Json, digest, plain
 from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.duty import Camera, owed
 from pipeline.domain.identity import RecordingId, SourceId, SourceKind
@@ -34,7 +34,7 @@ from pipeline.domain.review import Review, is_uninterrupted, opinions, review_of
 from pipeline.domain.schedule import length
 from pipeline.domain.spans import both, joined
 from pipeline.domain.statement import described
-from pipeline.domain.time import WallMs
+from pipeline.domain.time import WallMs, from_rfc3339
 from pipeline.domain.tracked import Cause
 
 FORMAT: Final = "unbroken.sla-report.v1"
@@ -44,6 +44,8 @@ MOST_NAME: Final = 200
 _KEY: Final = re.compile(
     r"reports/[0-9]{4}-[0-9]{2}-[0-9]{2}/(?:all|unit-[\w.-]{1,200}|long-[0-9a-f]{32})\.json", re.ASCII
 )
+FARTHEST_ZONE_MS: Final = 14 * 3600_000
+"""How far the noon of a day lies from that of the same date in UTC, at most."""
 MILLION: Final = 1_000_000
 
 Named = tuple[SourceId, RecordingId]
@@ -347,11 +349,6 @@ def document(made: SlaReport, key_id: str) -> dict[str, Json]:
     return {"format": FORMAT, **fields, "key_id": key_id}
 
 
-def signed(unsigned: Mapping[str, Json], signature: str) -> bytes:
-    """The document as it is kept: canonical JSON with its *signature* (base64)."""
-    return canonical({**unsigned, "signature": signature})
-
-
 def report_key(day: str, unit: str | None) -> str:
     """Where the report of a *day* (``2026-11-24``) and a unit stands in the bucket of records. Whatever a unit is called,
     the key is short and a file name on any system."""
@@ -359,6 +356,21 @@ def report_key(day: str, unit: str | None) -> str:
         return f"{FOLDER}{day}/{EVERYBODY}.json"
     name = quote(unit, safe="").replace("_", "%5F").replace("~", "%7E").replace("%", "_")
     return f"{FOLDER}{day}/{f'unit-{name}' if len(name) <= MOST_NAME else f'long-{digest(unit)[:32]}'}.json"
+
+
+def misplaced(key: str, fields: Mapping[str, Any]) -> str:
+    """What is wrong with the report *fields* at *key*; empty if it is one, of this unit and of this day in some zone."""
+    if fields.get("format") != FORMAT:
+        return f"it is no {FORMAT}: {fields.get('format')!r:.80}"
+    try:
+        day, unit = key.split("/")[1], fields["unit"]
+        noon = from_rfc3339(f"{day}T12:00:00.000Z")
+        middle = (from_rfc3339(fields["start"]) + from_rfc3339(fields["end"])) // 2
+        if report_key(day, unit) == key and abs(middle - noon) <= FARTHEST_ZONE_MS:
+            return ""
+        return f"it is the report of unit {unit!r:.80} from {fields['start']} to {fields['end']}"
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        return f"it does not say of what it is the report: {type(exc).__name__} {exc}"
 
 
 def is_sla_key(key: str) -> bool:

@@ -26,7 +26,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pipeline.domain import chain, stitch
 from pipeline.domain.archive import LockMode, RecordingArchived, objects_digest, receipt_document
-from pipeline.domain.canonical import Json, canonical, digest, plain
+from pipeline.domain.canonical import digest, plain
 from pipeline.domain.chain import ChainFault, LinkAppended
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
 from pipeline.domain.keys import key_id, public_of
@@ -333,36 +333,85 @@ def unlisted(about: str) -> Iterator[Item]:
         yield not_covered(about, check, "no receipt that can be read says what it should be")
 
 
-def signed_message(receipt: RecordingArchived) -> bytes:
-    """What the signature of *receipt* must cover, from its own fields and its own list of objects."""
-    signed: dict[str, Json] = {
-        "recording_id": receipt.recording_id,
-        "revision": receipt.revision,
-        "close_hash": receipt.close_hash,
-        "objects_sha256": objects_digest(receipt.originals, receipt.records),
-        "archived_at": to_rfc3339(receipt.archived_at),
-        "key_id": receipt.key_id,
-    }
-    return canonical(signed)
-
-
 def check_signature(about: str, receipt: RecordingArchived, keys: Collection[str], genuine: bool | None) -> Item:
     """*keys*: ids of the public keys that are known from outside the archive. *genuine*: the key the receipt names signed
     :func:`signed_message`; without *keys* that is the key the archive itself holds under this id, ``None`` if it holds none."""
     signed = f"signed by key {receipt.key_id}"
-    if keys and receipt.key_id not in keys:
-        known = " or ".join(sorted(keys))
-        faults = [Fault(place="key_id", expected=f"key {known}", found=f"key {receipt.key_id}")]
-    elif genuine is None:
+    faults = list(_not_signed(receipt.key_id, keys, genuine))
+    if not faults and genuine is None:
         return not_covered(about, "signature", f"no public key was given (the receipt names key {receipt.key_id})")
-    elif not genuine:
-        faults = [Fault(place="signature", expected=signed, found="not what that key signed")]
-    elif not keys:
+    if not faults and not keys:
         why = f"{signed}, but that key comes from the archive itself: it does not prove whose it is"
         return not_covered(about, "signature", why)
-    else:
-        faults = []
     return answers(about, "signature", faults, signed)[0]
+
+
+def _not_signed(name: str, keys: Collection[str], genuine: bool | None) -> Iterator[Fault]:
+    if keys and name not in keys:
+        yield Fault(place="key_id", expected=f"key {' or '.join(sorted(keys))}", found=f"key {name}")
+    elif genuine is False:
+        yield Fault(place="signature", expected=f"signed by key {name}", found="not what that key signed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vouched:
+    """A record beside the recordings, at ``key``. ``found``: the digest of the bytes there (``None``: nothing is there);
+    ``stated``, ``key_id``: what its seal names, of a report nothing but the key; ``genuine``: as for :func:`check_signature`;
+    ``why``: why there is no such word; ``lock``: ``None`` if there is nobody to ask."""
+
+    key: str
+    found: Sha256 | None
+    stated: tuple[str, str] | None = None
+    key_id: str = ""
+    genuine: bool | None = None
+    why: str = ""
+    lock: Lock | None = None
+
+
+def check_seals(bucket: str, records: Sequence[Vouched], keys: Collection[str]) -> list[Item]:
+    """Every record beside the recordings against its seal, and every seal against its record; *keys* as for
+    :func:`check_signature`. A record without a seal is told, and NOT COVERED."""
+    faults, unsealed, own = list[Fault](), list[str](), 0
+    for one in records:
+        where = f"{bucket}/{one.key}"
+        if one.why:
+            faults.append(Fault(place=where, expected="a seal or signature", found=one.why))
+        elif not one.key_id:
+            unsealed.append(where)
+        else:
+            said = list(_not_signed(one.key_id, keys, one.genuine))
+            if not said and one.stated is not None:
+                said += _same("", _sealed_place(*one.stated), _sealed_place(one.key, one.found))
+            faults += [Fault(place=where, expected=each.expected, found=each.found) for each in said]
+            own += not said and not keys
+    told = len(records) - len(unsealed)
+    items = answers(bucket, "signature", faults, f"{told} records beside the recordings, as signed") if told else []
+    if own and not faults:
+        why = f"{own} records beside the recordings, signed by a key that comes from the archive itself"
+        items = [not_covered(bucket, "signature", why)]
+    if unsealed:
+        items.append(
+            not_covered(bucket, "signature", f"nobody answers for {_listed(unsealed, 'records without a seal')}")
+        )
+    return items
+
+
+def _sealed_place(key: str, digest: str | None) -> str:
+    return f"{key} is nothing" if digest is None else f"{key} with sha256 {digest}"
+
+
+def check_record_locks(bucket: str, records: Sequence[Vouched]) -> list[Item]:
+    """The locks of records beside the recordings: until when each must be locked, the policy says (``retention sweep``)."""
+    asked = [(one, one.lock) for one in records if one.lock is not None]
+    faults = list[Fault]()
+    for one, lock in asked:
+        if lock.mode != "COMPLIANCE" or lock.retain_until is None:
+            date = "no date" if lock.retain_until is None else to_rfc3339(lock.retain_until)
+            expected, found = "COMPLIANCE until a date", f"{lock.mode} until {date}"
+            faults.append(Fault(place=f"{bucket}/{one.key}", expected=expected, found=found))
+    return (
+        answers(bucket, "locks", faults, f"{len(asked)} records beside the recordings in COMPLIANCE") if asked else []
+    )
 
 
 def check_published(bucket: str, key: str, name: str, data: bytes, keys: Collection[str]) -> Item:
@@ -378,11 +427,9 @@ def check_published(bucket: str, key: str, name: str, data: bytes, keys: Collect
     return answers(about, "signature", faults, f"public key {name}")[0]
 
 
-def check_entry(bucket: str, key: str, digest: Sha256, found: Content) -> Item:
+def check_entry(bucket: str, key: str, digest: Sha256, found: Sha256) -> Item:
     """An entry of a register, at *key*, against the *digest* its place is made of."""
-    return answers(f"{bucket}/{key}", "documents", _same(key, digest, found.sha256), "has the digest its place names")[
-        0
-    ]
+    return answers(f"{bucket}/{key}", "documents", _same(key, digest, found), "has the digest its place names")[0]
 
 
 # -- objects -------------------------------------------------------------------------------------------------------------
@@ -487,9 +534,12 @@ def check_extra(bucket: str, places: Sequence[str]) -> Item:
     """Objects at *places* that are no document of a recording and no original that one names."""
     if not places:
         return answers(bucket, "extra", (), "nothing beside what the recordings name")[0]
+    return not_covered(bucket, "extra", _listed(places, "objects that no recording names"))
+
+
+def _listed(places: Sequence[str], what: str) -> str:
     more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
-    why = f"{len(places)} objects that no recording names: {', '.join(places[:_NAMED])}{more}"
-    return not_covered(bucket, "extra", why)
+    return f"{len(places)} {what}: {', '.join(places[:_NAMED])}{more}"
 
 
 def coverage(selection: Selection, looked_at: int, listed: int) -> Item:

@@ -33,7 +33,6 @@ from pipeline.domain.identity import Sha256
 from pipeline.domain.keeping import Register, demanded
 from pipeline.domain.keys import key_id, pem_of, published_key
 from pipeline.domain.landing import ObjectRef
-from pipeline.domain.policy import Policy
 from pipeline.domain.stitch import Document, RecordingStitched
 from pipeline.domain.time import WallMs, to_rfc3339
 from pipeline.ports import Clock, ObjectStat, ObjectStore, Signer, StoreTrust
@@ -55,15 +54,19 @@ class ReceivedStitched(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveStep:
-    """*records* and *derived* are bucket names. One instance per worker; calls may run side by side."""
+    """*keeper* knows the bucket of records, *derived* is a bucket's name. One instance per worker; calls may run side by side."""
 
     store: ObjectStore
     trust: StoreTrust
     clock: Clock
     signer: Signer
-    policy: Policy
-    records: str
+    keeper: Keeper
     derived: str
+
+    @property
+    def records(self) -> str:
+        """Name of the bucket of records."""
+        return self.keeper.records
 
     async def step(
         self, state: ArchiveState, received: ReceivedStitched
@@ -78,7 +81,7 @@ class ArchiveStep:
         return remember(state, stitched), (archived,)
 
     def _archive(self, stitched: RecordingStitched) -> RecordingArchived:
-        keeper = Keeper(store=self.store, policy=self.policy, records=self.records)
+        keeper = self.keeper
         about = stitched.source_id, stitched.recording_id
         archived = self._standing(stitched) or self._receipted(stitched, keeper.register(*about))
         if stitched.revision > 1 or keeper.register(*about):
@@ -86,7 +89,7 @@ class ArchiveStep:
         return archived
 
     def _receipted(self, stitched: RecordingStitched, register: Register) -> RecordingArchived:
-        until = demanded(stitched.ended.last_received_at, register, self.policy).until
+        until = demanded(stitched.ended.last_received_at, register, self.keeper.policy).until
         ordered = sorted(stitched.documents, key=lambda document: document.name)
         records = tuple(self._put(stitched, document, until) for document in ordered)
         originals = self._look_at(stitched.originals, until)

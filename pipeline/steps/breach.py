@@ -1,4 +1,4 @@
-"""Breach, the step: a missed deadline, and what came after it, is locked in the records bucket once and for ever.
+"""Breach, the step: a missed deadline, and what came after it, is locked in the records bucket once and for ever, sealed.
 
 The event alone would be gone with the broker, a number in Prometheus with Prometheus. What stands under the key stays, also
 if the same miss is told again in other words after a state was lost: the first record counts.
@@ -7,18 +7,17 @@ if the same miss is told again in other words after a state was lost: the first 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from pipeline.domain.breach import breach_document, breach_key
 from pipeline.domain.docket import DeadlineChanged
-from pipeline.domain.errors import NotLocked, ObjectDiffers, ObjectMissing, StoreError
-from pipeline.domain.identity import Sha256
+from pipeline.domain.errors import ObjectDiffers, ObjectMissing, StoreError
 from pipeline.domain.policy import Policy
-from pipeline.domain.time import WallMs, to_rfc3339
-from pipeline.ports import Clock, ObjectStore, StoreTrust
+from pipeline.domain.time import WallMs
+from pipeline.ports import Clock, ObjectStore, Signer, StoreTrust
+from pipeline.steps.seal import Sealer
 
 ASKED_FOR: Final = "deadlines/asked"
 """A key that holds nothing: whoever says so serves us."""
@@ -38,6 +37,7 @@ class BreachStep:
     store: ObjectStore
     trust: StoreTrust
     clock: Clock
+    signer: Signer
     policy: Policy
     records: str
 
@@ -51,18 +51,14 @@ class BreachStep:
 
     def _record(self, change: DeadlineChanged) -> None:
         key, data = breach_key(change), breach_document(change)
-        digest = Sha256(hashlib.sha256(data).hexdigest())
         # From now, not from the deadline: a clock that fell back dates that decades ago. A repeat may lock for longer.
         until = WallMs(max(change.at, self.clock.now()) + self.policy.provisional_retention_s * 1000)
         try:
-            stat = self.store.put_bytes(self.records, key, data, digest, retain_until=until)
+            Sealer(store=self.store, signer=self.signer, records=self.records).put(
+                "the record of a miss", key, data, until
+            )
         except ObjectDiffers:
             return  # told before, in other words; that record stays
-        if stat.lock_mode != "COMPLIANCE" or stat.retain_until is None or stat.retain_until < until:
-            raise NotLocked(
-                f"the record of a miss is not locked as it must be: expected COMPLIANCE until {to_rfc3339(until)}, "
-                f"found {stat.lock_mode} until {stat.retain_until} ({stat.bucket}/{stat.key})"
-            )
 
 
 def serves(store: ObjectStore, trust: StoreTrust, records: str, waiting: Iterable[Exception]) -> bool:

@@ -1,4 +1,4 @@
-"""Checkpoint, the step: what :mod:`pipeline.domain.checkpoint` lets go of is locked in the records bucket first.
+"""Checkpoint, the step: what :mod:`pipeline.domain.checkpoint` lets go of is locked in the records bucket first, sealed.
 
 A crash before the state is put repeats the same bytes under the same key. A store whose locks this process has not seen to
 hold gets nothing: the input waits, and so do the links behind it, on the broker.
@@ -7,7 +7,6 @@ hold gets nothing: the input waits, and so do the links behind it, on the broker
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,11 +25,12 @@ from pipeline.domain.checkpoint import (
     checkpoint_key,
     checkpoint_of,
 )
-from pipeline.domain.errors import Malformed, NotLocked, ObjectMissing
-from pipeline.domain.identity import Sha256, SourceId
+from pipeline.domain.errors import Malformed, ObjectMissing
+from pipeline.domain.identity import SourceId
 from pipeline.domain.policy import Policy
-from pipeline.domain.time import WallMs, to_rfc3339
-from pipeline.ports import Clock, ObjectStat, ObjectStore, StoreTrust
+from pipeline.domain.time import WallMs
+from pipeline.ports import Clock, ObjectStat, ObjectStore, Signer, StoreTrust
+from pipeline.steps.seal import Sealer
 from pipeline.wire import codec
 
 
@@ -48,6 +48,7 @@ class CheckpointStep:
     store: ObjectStore
     trust: StoreTrust
     clock: Clock
+    signer: Signer
     policy: Policy
     records: str
 
@@ -76,16 +77,10 @@ class CheckpointStep:
         return True
 
     def _put(self, one: Checkpoint) -> None:
-        data = checkpoint_document(one)
-        digest = Sha256(hashlib.sha256(data).hexdigest())
         # Not of the recording, as a receipt's: an open recording has no end to count from. A repeat may lock for longer.
         until = WallMs(self.clock.now() + self.policy.provisional_retention_s * 1000)
-        stat = self.store.put_bytes(self.records, checkpoint_key(one), data, digest, retain_until=until)
-        if stat.lock_mode != "COMPLIANCE" or stat.retain_until is None or stat.retain_until < until:
-            raise NotLocked(
-                f"a checkpoint is not locked as it must be: expected COMPLIANCE until {to_rfc3339(until)}, "
-                f"found {stat.lock_mode} until {stat.retain_until} ({stat.bucket}/{stat.key})"
-            )
+        sealer = Sealer(store=self.store, signer=self.signer, records=self.records)
+        sealer.put("a checkpoint", checkpoint_key(one), checkpoint_document(one), until)
 
 
 class ListedStore(Protocol):

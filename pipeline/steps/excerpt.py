@@ -5,12 +5,12 @@ The file is read once; of the excerpt's own bytes only one piece is in memory at
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from pipeline.domain.archive import signed_message
 from pipeline.domain.chain import LinkAppended
 from pipeline.domain.chunks import CHUNK_BYTES, leaf
 from pipeline.domain.errors import Malformed
@@ -25,7 +25,7 @@ from pipeline.domain.excerpt import (
     excerpt_document,
 )
 from pipeline.domain.identity import RecordingId, SourceId, recording_id, source_id
-from pipeline.domain.verify import signed_message
+from pipeline.domain.seal import raw_signature
 from pipeline.steps.digests import Digests
 from pipeline.steps.shelf import Beside, links_in
 from pipeline.wire import codec, topics
@@ -67,7 +67,7 @@ def check(
     if (folder / "receipt.json").is_file():
         receipt = codec.decode(topics.ARCHIVED.name, (folder / "receipt.json").read_bytes())
         key = keys.get(receipt.key_id)
-        genuine = key is not None and signed(key, signed_message(receipt), _raw(receipt.signature))
+        genuine = key is not None and signed(key, signed_message(receipt), raw_signature(receipt.signature))
     answers = check_bytes(told, run), check_chain(told, links), check_receipt(told, links, receipt, keys, genuine)
     return told, answers
 
@@ -108,11 +108,3 @@ def _whose(data: bytes, path: Path) -> tuple[SourceId, RecordingId]:
         return source_id(genesis["source_id"]), recording_id(genesis["recording_id"])
     except (ValueError, KeyError, TypeError, RecursionError) as exc:
         raise Malformed(f"this is no chain: its first line is no genesis: {exc} ({path})") from exc
-
-
-def _raw(signature: str) -> bytes:
-    """The signature's bytes; none for what is no base64, which no key signed."""
-    try:
-        return base64.b64decode(signature, validate=True)
-    except ValueError:
-        return b""

@@ -36,9 +36,11 @@ from pipeline.domain.keeping import (
 from pipeline.domain.keys import published_key
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.policy import Policy
-from pipeline.domain.source_statement import KEPT, statement_digest, statement_document, statement_key
+from pipeline.domain.seal import seal_key
+from pipeline.domain.source_statement import KEPT, statement_document, statement_key
 from pipeline.domain.time import WallMs, from_rfc3339, to_rfc3339
 from pipeline.ports import Clock, ObjectStat, ObjectStore, StoreTrust
+from pipeline.steps.seal import Sealer, Seals
 from pipeline.wire import codec, topics
 
 AT_ONCE: Final = 8
@@ -57,21 +59,28 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Keeper:
-    """*records* is the bucket of records. Blocking."""
+    """*records* is the bucket of records; *seals* says whose entries are believed; *sealer* seals what is added, ``None``
+    where the key is not. Blocking."""
 
     store: ObjectStore
     policy: Policy
     records: str
+    seals: Seals
+    sealer: Sealer | None = None
 
     # The register.
 
     def register(self, source: SourceId, recording: RecordingId) -> Register:
-        """The recording's entries; raises :class:`Malformed` naming an object that is none, and what the store raises."""
+        """The recording's entries; a release that is not sealed is none, for whoever can write to the store could say one.
+        Raises :class:`Malformed` naming an object that is no entry, and what the store raises."""
         found: dict[Sha256, Entry] = {}
         for listed in self.store.list(self.records, register_folder(source, recording)):
             place = entry_at(listed.key)
             if place is not None:
-                found[place.digest] = read_entry(listed.key, self.store.read(self.records, listed.key))
+                data = self.store.read(self.records, listed.key)
+                entry = read_entry(listed.key, data)
+                if entry.kind != "released" or self.seals.believed(listed.key, data):
+                    found[place.digest] = entry
         return found
 
     def registered(self, *kinds: EntryKind) -> Iterator[tuple[SourceId, RecordingId]]:
@@ -87,15 +96,19 @@ class Keeper:
     def keep(self, said: Annotation, now: WallMs) -> None:
         """Put a statement about a source beside the others of it, under lock; one that is there already stays as it is."""
         until = WallMs(min(said.made_at, now + AHEAD_MS) + self.policy.provisional_retention_s * 1000)
-        data = statement_document(said)
-        self.store.put_bytes(self.records, statement_key(said), data, statement_digest(said), retain_until=until)
+        self._put("a statement", statement_key(said), statement_document(said), until)
 
     def add(self, entry: Entry) -> None:
         """Put *entry* into its register, under lock; one that is there already stays as it is."""
-        data = entry_document(entry)
-        digest = Sha256(hashlib.sha256(data).hexdigest())
         until = WallMs(entry.made_at + self.policy.provisional_retention_s * 1000)
-        self.store.put_bytes(self.records, entry_key(entry), data, digest, retain_until=until)
+        self._put("an entry of a register", entry_key(entry), entry_document(entry), until)
+
+    def _put(self, what: str, key: str, data: bytes, until: WallMs) -> None:
+        if self.sealer is None:
+            digest = Sha256(hashlib.sha256(data).hexdigest())
+            self.store.put_bytes(self.records, key, data, digest, retain_until=until)
+        else:
+            self.sealer.put(what, key, data, until)
 
     # What lies in the store.
 
@@ -177,13 +190,14 @@ class Keeper:
         self, source: SourceId, recording: RecordingId, receipts: Iterable[RecordingArchived], *, every: bool
     ) -> Iterator[Place]:
         """What there must be of the recording: the originals and documents its receipts list, in the versions they name, and
-        whatever else lies in its folder or its register; with *every*, in all versions there are."""
+        whatever else lies in its folder or its register, seals included; with *every*, in all versions there are."""
         named = {
             (item.object.bucket, item.object.key): item.object.version_id
             for one in receipts
             for item in (*one.originals, *one.records)
         }
-        for prefix in (f"recordings/{source}/{recording}/", register_folder(source, recording)):
+        register = register_folder(source, recording)
+        for prefix in (f"recordings/{source}/{recording}/", register, seal_key(register)):
             for listed in self.store.list(self.records, prefix):
                 named.setdefault((self.records, listed.key), "")
         places = [Place(bucket, key, version) for (bucket, key), version in named.items()]

@@ -1,8 +1,8 @@
 """Recall: every chain the archive knows, of closed recordings and of open ones.
 
-A closed recording's chain stands in its newest revision that has a receipt; what was linked since then, and all of a
-recording that is still open, in checkpoints. Nothing is taken from the broker. A chain with faults is told with them:
-nobody shall go on from it.
+A closed recording's chain stands in its newest revision that has a receipt by a key of ours; what was linked since then, and
+all of a recording that is still open, in checkpoints with our seal. Nothing is taken from the broker. A chain with faults is
+told with them: nobody shall go on from it. Links that nobody answers for are a fault, unless they are asked for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import RecordingArchived
@@ -25,6 +25,7 @@ from pipeline.domain.rebuild import Entry, Known, Said, groups
 from pipeline.domain.source_statement import statement_at, statement_key
 from pipeline.domain.stitch import original_in
 from pipeline.steps.checkpoint import read_checkpoint
+from pipeline.steps.seal import Seals, SignedBy
 from pipeline.steps.shelf import Beside, Folder, ReadableStore, shelf_of
 from pipeline.wire import codec
 
@@ -41,46 +42,62 @@ class Recalled:
     chain: Assembled
 
 
-def recalled(store: ReadableStore, records: str) -> Iterator[Recalled]:
-    """Every recording in the bucket *records*, by source. Raises what the store raises while it does not answer."""
+def recalled(
+    store: ReadableStore, records: str, keys: Mapping[str, bytes], signed: SignedBy, *, unsealed: bool = False
+) -> Iterator[Recalled]:
+    """Every recording in the bucket *records*, by source; *keys* as for :class:`Seals`. *unsealed*: links count that nobody
+    answers for. Raises what the store raises while it does not answer."""
     shelf = shelf_of(store, records)
+    reading = _Reading(store, records, Seals(store=store, records=records, keys=keys, signed=signed), unsealed)
     for source in sorted({*shelf.recordings, *shelf.checkpoints}):
-        revisions, keys = shelf.recordings.get(source, {}), shelf.checkpoints.get(source, {})
-        for name in sorted({*revisions, *keys}):
-            yield _recording(
-                store, records, SourceId(source), RecordingId(name), revisions.get(name, ()), keys.get(name, ())
-            )
+        revisions, kept = shelf.recordings.get(source, {}), shelf.checkpoints.get(source, {})
+        for name in sorted({*revisions, *kept}):
+            about = SourceId(source), RecordingId(name)
+            yield _recording(reading, *about, revisions.get(name, ()), kept.get(name, ()))
+
+
+class _Reading(NamedTuple):
+    store: ReadableStore
+    records: str
+    seals: Seals
+    unsealed: bool
 
 
 def _recording(
-    store: ReadableStore,
-    records: str,
-    source: SourceId,
-    recording: RecordingId,
-    revisions: Sequence[int],
-    keys: Sequence[str],
+    reading: _Reading, source: SourceId, recording: RecordingId, revisions: Sequence[int], keys: Sequence[str]
 ) -> Recalled:
+    store, records, seals, unsealed = reading
     beside = Beside()
     receipts: list[RecordingArchived] = []
     newest: Folder | None = None
+    wrong: list[tuple[str, str]] = []
     for number in revisions:
         folder = Folder(store, records, f"recordings/{source}/{recording}/r{number}", lambda _size_bytes: None)
         receipt = folder.receipt()
+        if receipt is not None and not seals.signed_by_ours(receipt):
+            wrong.append(("a receipt that a key of ours signed", f"r{number}, by key {receipt.key_id}"))
+            continue
         beside.add(number, folder.document("manifest.json", receipt))
         if receipt is not None:
             receipts.append(receipt)
             newest = folder
     archived = newest.links(source, recording, beside, receipts[-1]) if newest else ()
     found: list[Checkpoint] = []
-    unread: list[str] = []
     for key in keys:
+        data = store.read(records, key)
         try:
-            found.append(read_checkpoint(key, store.read(records, key)))
+            one = read_checkpoint(key, data)
         except Malformed as exc:
-            unread.append(str(exc))
+            wrong.append(("a checkpoint", str(exc)))
+            continue
+        # One that has served adds nothing: it may contradict, whoever wrote it.
+        if unsealed or one.last_seq < len(archived) - 1 or seals.believed(key, data):
+            found.append(one)
+        else:
+            wrong.append(("a checkpoint with a seal by a key of ours", f"{key} without"))
     chain = assemble(archived, found)
     last = len(chain.links) - 1
-    faults = [ChainFault(check=3, seq=last, expected="a checkpoint", found=text) for text in unread]
+    faults = [ChainFault(check=3, seq=last, expected=expected, found=text) for expected, text in wrong]
     return Recalled(
         source_id=source,
         recording_id=recording,

@@ -6,14 +6,12 @@ and no harm. A store that does not answer ends the turn: what could not be asked
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from pipeline.domain.identity import Sha256
 from pipeline.domain.rolling import (
     Standing,
     Verified,
@@ -28,6 +26,7 @@ from pipeline.domain.rolling import (
 from pipeline.domain.selection import Selection
 from pipeline.domain.time import WallMs
 from pipeline.ports import Clock, ObjectStore, StoreTrust
+from pipeline.steps.seal import Sealer, Seals
 from pipeline.steps.verify import Verification
 from pipeline.wire import codec
 
@@ -40,12 +39,14 @@ AGAIN_S: Final = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Rolling:
-    """*verification* reads, as slowly as it was told to; *store* keeps the records, for *retention_s*."""
+    """*verification* reads, as slowly as it was told to; *store* keeps the records, for *retention_s*. A record
+    that is not sealed counts for nothing: a part that nobody verified would seem to be."""
 
     verification: Verification
     store: ObjectStore
     trust: StoreTrust
     clock: Clock
+    sealer: Sealer
     software: str
     within_s: int
     turn_s: int
@@ -63,19 +64,20 @@ class Rolling:
         due, begun_at = self.standing().due, self.clock.now()
         items = list(self.verification.items(Selection(part=due)))
         record = turn(due, begun_at, self.clock.now(), self.software, items)
-        data = verified_document(record)
         until = WallMs(record.ended_at + self.retention_s * 1000)
-        digest = Sha256(hashlib.sha256(data).hexdigest())
-        self.store.put_bytes(self.verification.records, verified_key(record), data, digest, retain_until=until)
+        self.sealer.put("a record of verification", verified_key(record), verified_document(record), until)
         return record, self.standing()
 
     def _records(self, now: WallMs) -> Iterator[Verified]:
         """Those of the last ``within_s``, each read once."""
+        reading = self.verification
+        seals = Seals(store=self.store, records=reading.records, keys=reading.keys, signed=reading.signed)
         for days in range(self.within_s // _DAY_S + 2):
             for listed in self.store.list(self.verification.records, verified_day(WallMs(now - days * _DAY_S * 1000))):
                 if listed.key not in self._known and is_verified_key(listed.key):
-                    fields = json.loads(self.store.read(self.verification.records, listed.key))
-                    self._known[listed.key] = codec.load_state(Verified, fields)
+                    data = self.store.read(self.verification.records, listed.key)
+                    if seals.believed(listed.key, data):
+                        self._known[listed.key] = codec.load_state(Verified, json.loads(data))
         for key, record in list(self._known.items()):
             if now - record.ended_at > (self.within_s + _DAY_S) * 1000:
                 del self._known[key]

@@ -16,7 +16,7 @@ from pipeline.domain.archive import RecordingArchived
 from pipeline.domain.breach import is_breach_key
 from pipeline.domain.canonical import canonical
 from pipeline.domain.chain import LinkAppended, LinkKind
-from pipeline.domain.checkpoint import checkpoint_folder, checkpoint_of
+from pipeline.domain.checkpoint import checkpoint_of
 from pipeline.domain.commitment import Disclosed
 from pipeline.domain.continuity import RecordingEnded
 from pipeline.domain.errors import Malformed, ObjectMissing
@@ -26,6 +26,7 @@ from pipeline.domain.keys import published_id
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.probe import MediaFacts
 from pipeline.domain.rolling import is_verified_key
+from pipeline.domain.seal import seal_key, sealed_at
 from pipeline.domain.sla import is_sla_key
 from pipeline.domain.source_statement import statement_at
 from pipeline.domain.verify import Content, Fault
@@ -43,8 +44,8 @@ _DOCUMENT: Final = re.compile(
 )
 """Key of a document of a revision; whatever else lies in the bucket is none of the archive's own."""
 
-_BESIDE: Final = (is_verified_key, is_report_key, is_view_key, is_breach_key, is_sla_key)
-"""Whose keys lie beside those of recordings and say nothing about what an archived recording is made of."""
+_SEALED: Final = ("checkpoints", "deadlines", "keeping", "statements")
+"""Folders of records that have a seal each, and in which a source has one of its own."""
 
 
 class ReadableStore(Protocol):
@@ -59,34 +60,32 @@ class ReadableStore(Protocol):
 @dataclass(frozen=True, slots=True)
 class Shelf:
     """What was listed under *prefix*. ``recordings``: their revisions, ``checkpoints``: their keys, by source and
-    recording; ``keys``: ids of public keys, ``entries``: digests of what registers say, by their place; ``extra``: keys of no document."""
+    recording; ``keys``: ids of public keys, ``entries``: digests of what registers say, by their place; ``beside``: places of
+    all records that should have a seal, with the recording they speak of (empty: none); ``seals``: places whose seals are there; ``reports``: those that are signed in themselves;
+    ``extra``: keys of no document."""
 
     prefix: str
     recordings: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     checkpoints: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     entries: dict[str, Sha256] = field(default_factory=dict)
+    beside: dict[str, str] = field(default_factory=dict)
+    seals: set[str] = field(default_factory=set)
+    reports: list[str] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
 
 
 def shelf_of(store: ReadableStore, bucket: str, source: str | None = None, recording: str | None = None) -> Shelf:
     """What lies in the bucket of records, or of it only what is *source*'s, *recording*'s."""
     shelf = Shelf("" if source is None else f"recordings/{source}/")
-    prefixes = [shelf.prefix] if source is None else [shelf.prefix, checkpoint_folder(SourceId(source))]
+    prefixes = [shelf.prefix]
+    if source is not None:
+        sealed = [f"{folder}/{source}/" for folder in _SEALED]
+        prefixes += [*sealed, *map(seal_key, sealed)]
     for listed in (stat for prefix in prefixes for stat in store.list(bucket, prefix)):
         match = _DOCUMENT.fullmatch(listed.key)
         if match is None:
-            owner = checkpoint_of(listed.key)
-            if owner is not None:
-                shelf.checkpoints.setdefault(owner[0], {}).setdefault(owner[1], []).append(listed.key)
-            elif name := published_id(listed.key):
-                shelf.keys[listed.key] = name
-            elif entry := entry_at(listed.key):
-                shelf.entries[listed.key] = entry.digest
-            elif said := statement_at(listed.key):
-                shelf.entries[listed.key] = said[1]
-            elif not any(is_ours(listed.key) for is_ours in _BESIDE):
-                shelf.extra.append(listed.key)
+            _place(shelf, listed.key)
         elif recording in (None, match[2]):
             numbers = shelf.recordings.setdefault(match[1], {}).setdefault(match[2], [])
             if int(match[3]) not in numbers:
@@ -95,6 +94,29 @@ def shelf_of(store: ReadableStore, bucket: str, source: str | None = None, recor
         for numbers in recordings.values():
             numbers.sort()
     return shelf
+
+
+def _place(shelf: Shelf, key: str) -> None:
+    """Put *key*, which is no document of a revision, where it belongs."""
+    if (at := sealed_at(key)) is not None:
+        shelf.seals.add(at)
+    elif owner := checkpoint_of(key):
+        shelf.checkpoints.setdefault(owner[0], {}).setdefault(owner[1], []).append(key)
+        shelf.beside[key] = owner[1]
+    elif name := published_id(key):
+        shelf.keys[key] = name
+    elif entry := entry_at(key):
+        shelf.entries[key] = entry.digest
+        shelf.beside[key] = entry.recording_id
+    elif said := statement_at(key):
+        shelf.entries[key] = said[1]
+        shelf.beside[key] = ""
+    elif is_breach_key(key) or is_verified_key(key):
+        shelf.beside[key] = key.split("/")[2] if is_breach_key(key) else ""
+    elif is_sla_key(key):
+        shelf.reports.append(key)
+    elif not (is_report_key(key) or is_view_key(key)):
+        shelf.extra.append(key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

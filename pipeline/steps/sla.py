@@ -8,7 +8,6 @@ that report the same day, the first one's report is the one.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
@@ -29,6 +28,7 @@ from pipeline.domain.duty import Camera
 from pipeline.domain.errors import ObjectDiffers, ObjectMissing, StoreUntrusted
 from pipeline.domain.identity import Sha256, SourceId, SourceKind
 from pipeline.domain.policy import Policy
+from pipeline.domain.seal import with_signature
 from pipeline.domain.time import WallMs
 from pipeline.ports import Clock, ObjectStore, Signer, StoreTrust
 from pipeline.wire import codec, topics
@@ -101,7 +101,7 @@ class SlaStep:
     def sign(self, made: sla.SlaReport) -> bytes:
         """The document of *made*, signed."""
         unsigned = sla.document(made, self.signer.key_id)
-        return sla.signed(unsigned, base64.b64encode(self.signer.sign(canonical(unsigned))).decode())
+        return with_signature(unsigned, self.signer.sign(canonical(unsigned)))
 
     def keep_days(self) -> list[str]:
         """Put the reports of the days that are decided and not reported yet; returns the keys written."""

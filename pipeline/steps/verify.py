@@ -8,7 +8,6 @@ An answer the store does not give ends the reading: what could not be asked is n
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -16,19 +15,21 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from pipeline.domain import history, verify
-from pipeline.domain.archive import LockedObject, RecordingArchived
+from pipeline.domain.archive import LockedObject, RecordingArchived, signed_message
 from pipeline.domain.chain import LinkAppended
 from pipeline.domain.checkpoint import Assembled, Checkpoint, assemble
 from pipeline.domain.errors import Malformed, ObjectMissing
 from pipeline.domain.history import Past
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
-from pipeline.domain.keys import public_of, published_key
 from pipeline.domain.landing import ObjectRef
+from pipeline.domain.seal import raw_signature, read_seal, seal_key, signed_in
 from pipeline.domain.selection import Selection
-from pipeline.domain.verify import Content, Fault, Item, Lock, Revision, Seen
+from pipeline.domain.sla import misplaced
+from pipeline.domain.verify import Content, Fault, Item, Lock, Revision, Seen, Vouched
 from pipeline.steps.checkpoint import read_checkpoint
 from pipeline.steps.digests import Digests
-from pipeline.steps.shelf import Beside, Folder, ReadableStore, shelf_of
+from pipeline.steps.seal import public_key
+from pipeline.steps.shelf import Beside, Folder, ReadableStore, Shelf, shelf_of
 
 READ_AT_ONCE: Final = 2
 """Originals read at the same time: one is hashed while the next one comes."""
@@ -50,7 +51,8 @@ class Finished(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """How far one run is. ``whole``: the originals bucket is compared too, with the places in ``named``."""
+    """How far one run is. ``whole``: the originals bucket is compared too, with the places in ``named``;
+    ``digests``: of checkpoints that were read."""
 
     selection: Selection
     checkpoints: Mapping[str, Mapping[str, Sequence[str]]]
@@ -59,6 +61,7 @@ class _Run:
     seen: int = 0
     looked_at: int = 0
     named: set[str] = field(default_factory=set)
+    digests: dict[str, Sha256] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +101,7 @@ class Verification:
             data = self.store.read(self.records, key)
             self.on_read(len(data))
             yield verify.check_published(self.records, key, name, data, self.keys.keys())
-        for key, digest in shelf.entries.items():
-            data = self.store.read(self.records, key)
-            self.on_read(len(data))
-            found = Content(sha256=Sha256(hashlib.sha256(data).hexdigest()), size_bytes=len(data))
-            yield verify.check_entry(self.records, key, digest, found)
+        yield from self._beside(shelf, run)
         yield verify.check_extra(
             f"{self.records}/{shelf.prefix}".rstrip("/"), [f"{self.records}/{key}" for key in shelf.extra]
         )
@@ -113,6 +112,58 @@ class Verification:
             why = "what no recording names is only known when the whole archive is looked at"
             yield verify.not_covered(self.originals, "extra", why)
         yield verify.coverage(selection, run.looked_at, run.listed)
+
+    def _beside(self, shelf: Shelf, run: _Run) -> Iterator[Item]:
+        """The items of the records that no receipt lists."""
+        vouched: list[Vouched] = []
+        for key in sorted({*shelf.beside, *shelf.seals, *shelf.reports}):
+            about = shelf.beside.get(key, "")
+            if not (run.selection.takes(about) if about else run.whole):
+                continue
+            found = run.digests.get(key) or self._digest(key)
+            if key in shelf.entries and found is not None:
+                yield verify.check_entry(self.records, key, shelf.entries[key], found)
+            vouched.append(self._vouched(key, found, sealed=key in shelf.seals, report=key in shelf.reports))
+        yield from verify.check_seals(self.records, vouched, self.keys.keys())
+        yield from verify.check_record_locks(self.records, vouched)
+
+    def _digest(self, key: str) -> Sha256 | None:
+        try:
+            return self._digest_of(self.store.read(self.records, key))
+        except ObjectMissing:
+            return None
+
+    def _digest_of(self, data: bytes) -> Sha256:
+        self.on_read(len(data))
+        return Sha256(hashlib.sha256(data).hexdigest())
+
+    def _vouched(self, key: str, found: Sha256 | None, *, sealed: bool, report: bool) -> Vouched:
+        """What is said for the record at *key* with the digest *found*: by its seal, or, of a report, by itself."""
+        lock = self._record_lock(key) if self.locks and found is not None else None
+        if not sealed and not report:
+            return Vouched(key=key, found=found, lock=lock)
+        data = self.store.read(self.records, key if report else seal_key(key))
+        self.on_read(len(data))
+        try:
+            signed = signed_in(data)
+            stated = None if report else read_seal(data)
+            why = misplaced(key, signed.fields) if report else ""
+        except ValueError as exc:
+            return Vouched(key=key, found=found, why=str(exc), lock=lock)
+        public = public_key(self.store, self.records, self.keys, signed.key_id)
+        return Vouched(
+            key=key,
+            found=found,
+            stated=None if stated is None else (stated.key, stated.sha256),
+            key_id=signed.key_id,
+            why=why,
+            genuine=None if public is None else self.signed(public, signed.message, signed.signature),
+            lock=lock,
+        )
+
+    def _record_lock(self, key: str) -> Lock:
+        stat = self.store.stat(self.records, key)
+        return Lock(mode=stat.lock_mode, retain_until=stat.retain_until)
 
     def _source(self, source: str, recordings: Mapping[str, list[int]], run: _Run, pool: Executor) -> Iterator[Item]:
         """The items of the recordings that are looked at, then those of all of them together."""
@@ -135,7 +186,7 @@ class Verification:
         run.looked_at += looked_at
         for name, keys in run.checkpoints.get(source, {}).items():
             if name not in recordings and run.selection.takes(name):
-                still_open, items = self._checkpoints(name, keys, ())
+                still_open, items = self._checkpoints(name, keys, (), run)
                 yield from items
                 pasts.append(history.past(RecordingId(name), still_open.links))
         compared = run.selection.takes_history(source, looked_at)
@@ -200,17 +251,17 @@ class Verification:
         yield from verify.check_revisions(name, revisions)
         keys = run.checkpoints.get(source, {}).get(name, ())
         if keys:
-            yield from self._checkpoints(name, keys, revisions[-1].links)[1]
+            yield from self._checkpoints(name, keys, revisions[-1].links, run)[1]
         return revisions[-1]
 
     def _checkpoints(
-        self, name: str, keys: Sequence[str], archived: Sequence[LinkAppended]
+        self, name: str, keys: Sequence[str], archived: Sequence[LinkAppended], run: _Run
     ) -> tuple[Assembled, list[Item]]:
         """A recording's checkpoints beside its newest archived chain (none: empty), and the items about them."""
         found, unreadable = list[Checkpoint](), list[Fault]()
         for key in keys:
             data = self.store.read(self.records, key)
-            self.on_read(len(data))
+            run.digests[key] = self._digest_of(data)
             try:
                 found.append(read_checkpoint(key, data))
             except Malformed as exc:
@@ -222,8 +273,9 @@ class Verification:
         self, revision: Revision, receipt: RecordingArchived, known: dict[ObjectRef, Content | None], pool: Executor
     ) -> Iterator[Item]:
         """Signature, bytes and locks of what *receipt* lists. *known*: originals read for an earlier revision."""
-        about, key = revision.about, self._key(receipt.key_id)
-        genuine = None if key is None else self.signed(key, verify.signed_message(receipt), _raw(receipt.signature))
+        about = revision.about
+        key = public_key(self.store, self.records, self.keys, receipt.key_id)
+        genuine = None if key is None else self.signed(key, signed_message(receipt), raw_signature(receipt.signature))
         yield verify.check_signature(about, receipt, self.keys.keys(), genuine)
         unread = [item.object for item in receipt.originals if item.object not in known]
         several = pool.map if len(unread) > 1 else map
@@ -241,15 +293,6 @@ class Verification:
         until = {verify.place(item.object): item.retain_until for item in (*receipt.originals, *receipt.records)}
         until[verify.place(itself.ref)] = min(until.values(), default=receipt.archived_at)
         yield from verify.check_locks(about, [*originals, *documents, itself], until)
-
-    def _key(self, name: str) -> bytes | None:
-        """The public key *name*: of those given, or, if none was, the one the archive itself holds."""
-        if self.keys:
-            return self.keys.get(name)
-        try:
-            return public_of(self.store.read(self.records, published_key(name)))
-        except (ObjectMissing, OSError, ValueError):
-            return None
 
     def _content(self, ref: ObjectRef, sm3: bool) -> Content | None:
         """What is computed of an original's bytes; the tree over its chunks only where documents are made anew too, because
@@ -311,14 +354,6 @@ class Verification:
             contents=read.contents,
             unreadable=read.unreadable,
         )
-
-
-def _raw(signature: str) -> bytes:
-    """The signature's bytes; none for what is no base64, which no key signed."""
-    try:
-        return base64.b64decode(signature, validate=True)
-    except ValueError:
-        return b""
 
 
 def _name(item: LockedObject) -> str:

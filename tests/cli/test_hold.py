@@ -10,8 +10,8 @@ import pytest
 from pipeline.cli import main
 from pipeline.policy import load_policy
 from pipeline.settings import Settings
-from pipeline.steps.keeping import Keeper
 from tests.builders import SOURCE
+from tests.builders_archive import keeper_of, signer
 from tests.steps.archived import FIRST, SECOND, Archive
 from tests.wire.contract import accepts
 
@@ -24,6 +24,7 @@ END = (*ORDER, "--second", "Wang Fang")
 def archive(monkeypatch: pytest.MonkeyPatch) -> Archive:
     made = Archive()
     monkeypatch.setattr("pipeline.adapters.objects_s3.open_store", lambda _settings: made.store)
+    monkeypatch.setattr("pipeline.adapters.signing.present_signer", lambda _settings: signer())
     return made
 
 
@@ -71,7 +72,7 @@ def test_said_again_nothing_is_added(
 
     assert codes == [0, 0, 0, 0]
     assert len(listed(monkeypatch, capsys, "--all")) == 1
-    keeper = Keeper(store=archive.store, policy=load_policy(Settings().policy), records="records")
+    keeper = keeper_of(archive.store, load_policy(Settings().policy))
     assert len(keeper.register(SOURCE, FIRST)) == 2
 
 

@@ -19,7 +19,8 @@ from pipeline.cli.sla import in_words, write_csv
 from pipeline.cli.sla_page import WORDS, page
 from pipeline.domain.duty import Camera, with_schedule
 from pipeline.domain.identity import RecordingId, SourceId
-from pipeline.domain.sla import Facts, SlaReport, document, report, signed
+from pipeline.domain.seal import with_signature
+from pipeline.domain.sla import Facts, SlaReport, document, report
 from pipeline.domain.statement import Language
 from pipeline.domain.time import WallMs
 from tests.builders import T0, always, annotation, explanation, policy
@@ -114,7 +115,7 @@ def test_a_terminal_is_told_the_counts_and_whom_to_ask() -> None:
 
 
 def test_the_parts_of_one_report_agree_with_its_signed_document() -> None:
-    document_of = json.loads(signed(document(made(), "key-1"), "c2ln"))
+    document_of = json.loads(with_signature(document(made(), "key-1"), b"sig"))
 
     assert document_of["totals"]["missed"] == len([i for i in document_of["recordings"] if i["outcome"] == "missed"])
     assert document_of["totals"]["recordings"] == sum(unit["recordings"] for unit in document_of["units"])
@@ -143,4 +144,4 @@ def test_wrong_usage_is_named_before_anything_is_asked(wish: tuple[str, ...], wh
 def test_the_example_in_the_schemas_is_such_a_report() -> None:
     path = Path(__file__).parents[2] / "schemas/examples/sla-report.v1/valid/a-day.json"
 
-    assert set(json.loads(path.read_bytes())) == set(json.loads(signed(document(made(), "key-1"), "c2ln")))
+    assert set(json.loads(path.read_bytes())) == set(json.loads(with_signature(document(made(), "key-1"), b"sig")))

@@ -19,11 +19,10 @@ from pipeline.adapters.objects_memory import Fault
 from pipeline.adapters.signing import make_key
 from pipeline.connectors.clearing import Arrived, Cleared, Clearing, arrived, watch
 from pipeline.connectors.folder import Intake, Row, discover
-from pipeline.domain.archive import LockedObject, RecordingArchived, objects_digest, receipt_document
+from pipeline.domain.archive import LockedObject, RecordingArchived, objects_digest, receipt_document, signed_message
 from pipeline.domain.errors import StoreUnavailable, UnbrokenError
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
 from pipeline.domain.time import WallMs
-from pipeline.domain.verify import signed_message
 from tests.builders_archive import archived, signer
 from tests.connectors.stage import Table, eventually, session
 

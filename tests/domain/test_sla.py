@@ -15,6 +15,7 @@ from pipeline.domain.canonical import canonical
 from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.duty import Camera, with_schedule
 from pipeline.domain.identity import RecordingId, SourceId
+from pipeline.domain.seal import with_signature
 from pipeline.domain.sla import (
     Facts,
     Item,
@@ -23,9 +24,9 @@ from pipeline.domain.sla import (
     document,
     in_period,
     is_sla_key,
+    misplaced,
     report,
     report_key,
-    signed,
 )
 from pipeline.domain.time import WallMs
 from pipeline.domain.tracked import DeadlineState
@@ -269,7 +270,7 @@ def test_the_signature_covers_everything_but_itself() -> None:
     made = told(change("a", "missed", cause="metadata", missing_fields=("party_name",)))
     unsigned = document(made, "key-1")
 
-    parsed = json.loads(signed(unsigned, "c2ln"))
+    parsed = json.loads(with_signature(unsigned, b"sig"))
 
     assert parsed.pop("signature") == "c2ln"
     assert canonical(parsed) == canonical(unsigned)
@@ -299,3 +300,29 @@ def test_a_long_name_of_a_unit_makes_a_key_that_stores_take() -> None:
     assert longest != other
     assert is_sla_key(longest)
     assert len(longest) < 100
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("2026-11-23T10:00:00.000Z", "2026-11-24T10:00:00.000Z"),
+        ("2026-11-23T16:00:00.000Z", "2026-11-24T16:00:00.000Z"),
+        ("2026-11-24T00:00:00.000Z", "2026-11-25T00:00:00.000Z"),
+        ("2026-11-24T12:00:00.000Z", "2026-11-25T12:00:00.000Z"),
+    ],
+    ids=["+14", "+8", "0", "-12"],
+)
+def test_a_report_lies_at_the_day_and_unit_it_is_of_in_every_zone(start: str, end: str) -> None:
+    fields = {"format": "unbroken.sla-report.v1", "unit": "Team 1", "start": start, "end": end}
+
+    places = {(day, unit): misplaced(report_key(day, unit), fields) for day in DAYS for unit in ("Team 1", None)}
+
+    assert [place for place, why in places.items() if not why] == [("2026-11-24", "Team 1")]
+
+
+DAYS = ("2026-11-22", "2026-11-24", "2026-11-26")
+
+
+@pytest.mark.parametrize("fields", [{}, {"format": "unbroken.seal.v1"}, {"format": "unbroken.sla-report.v1"}])
+def test_what_is_no_report_lies_nowhere(fields: dict[str, str]) -> None:
+    assert misplaced(report_key("2026-11-24", None), fields)

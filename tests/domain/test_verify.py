@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.domain.archive import signed_message
 from pipeline.domain.chain import verify
 from pipeline.domain.selection import Part, Selection
 from pipeline.domain.time import WallMs
@@ -25,7 +26,6 @@ from pipeline.domain.verify import (
     check_signature,
     coverage,
     place,
-    signed_message,
 )
 from tests.builders import RECORDING, SOURCE, T0, object_ref, probed, sha
 from tests.builders_archive import archived, chained, ended

@@ -10,21 +10,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.adapters.objects_memory import MemoryObjects
+from pipeline.adapters.signing import Ed25519Signer
 from pipeline.domain import chain, continuity, stitch
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import ArchiveState
+from pipeline.domain.breach import breach_document, breach_key
+from pipeline.domain.canonical import canonical
 from pipeline.domain.chain import ChainState, LinkAppended
 from pipeline.domain.checkpoint import Checkpoint, checkpoint_document, checkpoint_key
 from pipeline.domain.continuity import SourceState
 from pipeline.domain.identity import RecordingId, Sha256
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.probe import SegmentProbed
+from pipeline.domain.seal import with_signature
+from pipeline.domain.sla import report_key
 from pipeline.domain.stitch import Document, RecordingStitched
 from pipeline.domain.time import WallMs
 from pipeline.steps.archive import ArchiveStep
 from pipeline.steps.digests import Digests
-from tests.builders import SALT_KEY, SOURCE, T0, explanation, metadata, mp4, policy, session_ended
-from tests.builders_archive import DAY_MS, Trusting, signer
+from pipeline.steps.seal import Sealer
+from tests.builders import SALT_KEY, SOURCE, T0, explanation, metadata, mp4, policy, session_ended, window
+from tests.builders_archive import DAY_MS, Trusting, classified_as, held_for, keeper_of, released_from, signer
+from tests.domain.test_breach import MISSED
 
 FIRST, SECOND, THIRD, OPEN = (RecordingId(f"hall-1-{name}") for name in ("a", "b", "c", "d"))
 
@@ -56,13 +63,13 @@ class Stages:
         self.store = MemoryObjects(Noon())
         for name, days in (("originals", 1), ("records", 1), ("derived", None)):
             self.store.make_bucket(name, days)
+        self.sealer = Sealer(store=self.store, signer=signer(), records="records")
         self._step = ArchiveStep(
             store=self.store,
             trust=Trusting(),
             clock=Noon(),
             signer=signer(),
-            policy=policy(),
-            records="records",
+            keeper=keeper_of(self.store, policy()),
             derived="derived",
         )
 
@@ -101,10 +108,7 @@ class Stages:
             last_seq=last.seq,
             links=tuple(links),
         )
-        data = checkpoint_document(made)
-        until = WallMs(T0 + 2 * DAY_MS)
-        digest = Sha256(hashlib.sha256(data).hexdigest())
-        self.store.put_bytes("records", checkpoint_key(made), data, digest, retain_until=until)
+        self.sealer.put("a checkpoint", checkpoint_key(made), checkpoint_document(made), WallMs(T0 + 2 * DAY_MS))
         return checkpoint_key(made)
 
     def _stage(self, name: stitch.DocumentName, data: bytes) -> Document:
@@ -127,9 +131,16 @@ _KEPT = ((FIRST, 0, 2), (FIRST, 2, 6), (SECOND, 0, 3), (OPEN, 0, 1), (OPEN, 1, 3
 """Which links of which recording a checkpoint has."""
 
 
+def report_by(hand: Ed25519Signer, day: int, key_id: str | None = None) -> bytes:
+    """As much of a daily report as says whose and of what it is."""
+    until = {"start": f"2026-11-{day - 1}T16:00:00.000Z", "end": f"2026-11-{day}T16:00:00.000Z"}
+    unsigned = {"format": "unbroken.sla-report.v1", "unit": None, **until, "key_id": key_id or hand.key_id}
+    return with_signature(unsigned, hand.sign(canonical(unsigned)))
+
+
 class Archive(Stages):
-    """Three recordings of one source, the first with a late file; with *checkpoints*, a fourth that is open, and what was
-    locked while they were open."""
+    """Three recordings of one source, the first with a late file; with *checkpoints*, a fourth that is open, what was locked
+    while they were open, and what was said of them."""
 
     def __init__(self, checkpoints: bool = False) -> None:
         super().__init__()
@@ -140,6 +151,22 @@ class Archive(Stages):
                 self.archive(self.links[link.recording_id])
         for name, first, end in _KEPT if checkpoints else ():
             self.keep(self.links[name][first:end])
+        if checkpoints:
+            self._say()
+
+    def _say(self) -> None:
+        """What lies beside the recordings: of each kind of record one at least."""
+        held = held_for("court 7", recording_id=FIRST)
+        for entry in (held, released_from(held, recording_id=FIRST), classified_as("10y", recording_id=SECOND)):
+            keeper_of(self.store, policy()).add(entry)
+        keeper_of(self.store, policy()).keep(window(0, 60_000), Noon().now())
+        until = WallMs(T0 + 2 * DAY_MS)
+        for state in ("missed", "late"):
+            change = replace(MISSED, recording_id=THIRD, state=state)
+            self.sealer.put("a miss", breach_key(change), breach_document(change), until)
+        report = report_by(signer(), 24)
+        digest = Sha256(hashlib.sha256(report).hexdigest())
+        self.store.put_bytes("records", report_key("2026-11-24", None), report, digest, retain_until=until)
 
     def _day(self) -> list[SegmentProbed | Annotation]:
         return [

@@ -16,7 +16,7 @@ from pipeline.policy import load_policy
 from pipeline.settings import Settings
 from pipeline.steps.archive import ArchiveStep
 from pipeline.wire import codec, topics
-from tests.builders_archive import Trusting, signer
+from tests.builders_archive import Trusting, keeper_of, signer
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Received:
 
 def archive(settings: Settings, stitched: RecordingStitched) -> RecordingArchived:
     """Archive *stitched* with nothing remembered, as a worker does that lost its state."""
+    store = S3Objects(open_client(settings))
     step = ArchiveStep(
-        store=S3Objects(open_client(settings)),
+        store=store,
         trust=Trusting(),
         clock=SystemClock(),
         signer=signer(),
-        policy=load_policy(settings.policy),
-        records=settings.records,
+        keeper=keeper_of(store, load_policy(settings.policy), settings.records),
         derived=settings.derived,
     )
     _, (archived,) = asyncio.run(step.step(ArchiveState(), Received(stitched)))

@@ -18,20 +18,27 @@ from typing import Any, Final, NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pipeline.adapters.signing import Ed25519Signer
-from pipeline.domain.archive import RecordingArchived, objects_digest, receipt_document
+from pipeline.domain.archive import RecordingArchived, objects_digest, receipt_document, signed_message
+from pipeline.domain.breach import breach_document, breach_key
 from pipeline.domain.canonical import canonical
 from pipeline.domain.chain import genesis_hash, link_hash
 from pipeline.domain.identity import RecordingId, Sha256
-from pipeline.domain.verify import DOCUMENTS, Check, Result, signed_message
+from pipeline.domain.keeping import entry_document, entry_key
+from pipeline.domain.seal import unsigned_seal, with_signature
+from pipeline.domain.sla import report_key
+from pipeline.domain.source_statement import statement_document, statement_key
+from pipeline.domain.verify import DOCUMENTS, Check, Result
 from pipeline.wire import codec, topics
-from tests.builders import SOURCE
-from tests.builders_archive import signer
-from tests.steps.archived import FIRST, OPEN, SECOND, THIRD
+from tests.builders import SOURCE, window
+from tests.builders_archive import classified_as, held_for, released_from, signer
+from tests.domain.test_breach import MISSED
+from tests.steps.archived import FIRST, OPEN, SECOND, THIRD, report_by
 
 Files = Mapping[str, bytes]
 Lines = list[dict[str, Any]]
 STRANGER: Final = Ed25519Signer(Ed25519PrivateKey.from_private_bytes(bytes(32)))
 INSIDER: Final = signer()
+SEALS: Final = "records/seals/"
 NAMES: Final = (*DOCUMENTS, "receipt.json")
 
 
@@ -61,7 +68,7 @@ class Named(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Tampering:
-    """``little``: whether the little verifier covers it too; checkpoints it never does."""
+    """``little``: whether the little verifier covers it too; what links a checkpoint holds it never does."""
 
     files: Files
     named: tuple[Named, ...]
@@ -77,7 +84,7 @@ def all_of(files: Files, chance: Random) -> Iterator[tuple[str, Tampering]]:
     kinds: Sequence[Callable[[Files, Random], Made]] = (
         flipped, cut_short, lengthened, dropped, swapped, of_another_revision, edited_lines, changed_records, changed_totals,
         changed_accounts, changed_statements, changed_timelines, changed_playlists, changed_receipts, signed_again, taken_out, renamed, foreign,
-        checkpoints_dropped, checkpoints_changed, checkpoints_beside,
+        checkpoints_dropped, checkpoints_changed, checkpoints_beside, seals_dropped, records_dropped, records_older, records_forged,
     )  # fmt: skip
     for kind in kinds:
         for made in kind(files, chance):
@@ -121,8 +128,8 @@ def _one_revision_whole(files: Files, chance: Random) -> list[str]:
 
 
 def _lasting(files: Files) -> list[str]:
-    """Everything but checkpoints: of these, the ones that have served may go."""
-    return [name for name in files if not name.startswith("records/checkpoints/")]
+    """Everything but seals, and reports, which carry their own: without its seal a record is only NOT COVERED."""
+    return [name for name in files if not name.startswith((SEALS, "records/reports/"))]
 
 
 def swapped(files: Files, chance: Random) -> Made:
@@ -141,8 +148,9 @@ def of_another_revision(files: Files, chance: Random) -> Made:
 def _edited(files: Files, changes: Mapping[str, bytes | None]) -> Tampering:
     """*files* with other bytes, or none, under some names; each of them must be named."""
     named = list[Named]()
-    kept = [name for name in changes if name.startswith("records/checkpoints/")]
+    kept = [name for name, data in changes.items() if name.startswith("records/checkpoints/") and data is not None]
     named += [Named(name.split("/")[3], ("checkpoints",)) for name in kept]
+    named += [Named("records", ("signature",), _record(name)) for name in changes if _is_signed(files, name)]
     for name in changes:
         for revision in REVISIONS:
             without_receipt = revision.file("receipt.json") in changes
@@ -153,6 +161,15 @@ def _edited(files: Files, changes: Mapping[str, bytes | None]) -> Tampering:
             elif name.startswith("originals/") and not without_receipt and _lists(files, revision, name):
                 named.append(Named(revision.about, ("originals",), name))
     return Tampering(files=_with(files, changes), named=tuple(named))
+
+
+def _is_signed(files: Files, name: str) -> bool:
+    return name.startswith((SEALS, "records/reports/")) or f"{SEALS}{name.removeprefix('records/')}" in files
+
+
+def _record(name: str) -> str:
+    """The record that *name* or the seal of that name is, as both verifiers call it."""
+    return name.removeprefix(SEALS).removeprefix("records/")
 
 
 def _lists(files: Files, revision: Revision, original: str) -> bool:
@@ -420,10 +437,10 @@ def _checkpoints(files: Files, recording: RecordingId) -> list[str]:
 
 
 def checkpoints_dropped(files: Files, chance: Random) -> Made:
-    """Of an open recording, any but the last one: nothing tells of what came last, but the lock."""
-    for name in _checkpoints(files, OPEN)[:-1]:
-        yield _edited(files, {name: None})
-    yield _edited(files, dict.fromkeys(_checkpoints(files, OPEN)[:-1]))
+    """Of an open recording, with their seals, any but the last one: nothing tells of what came last, but the lock."""
+    for gone in (*([name] for name in _checkpoints(files, OPEN)[:-1]), _checkpoints(files, OPEN)[:-1]):
+        changes = dict.fromkeys([*gone, *(f"{SEALS}{_record(name)}" for name in gone)])
+        yield Tampering(files=_with(files, changes), named=(Named(OPEN, ("checkpoints",)),))
 
 
 def checkpoints_changed(files: Files, chance: Random) -> Made:
@@ -434,7 +451,10 @@ def checkpoints_changed(files: Files, chance: Random) -> Made:
                 place, data = _another_link(files[name], at, chance)
                 yield Tampering(
                     files=_with(files, {name: None, place: data}),
-                    named=(Named(recording, ("checkpoints",)),),
+                    named=(
+                        Named(recording, ("checkpoints",)),
+                        Named("records", ("signature",), _record(name)),
+                    ),
                 )
 
 
@@ -462,3 +482,87 @@ def _another_link(data: bytes, at: int, chance: Random) -> tuple[str, bytes]:
     folder = f"records/checkpoints/{kept['source_id']}/{kept['recording_id']}"
     place = f"{folder}/{kept['first_seq']:08d}-{kept['last_seq']:08d}-{links[-1]['hash'][:16]}.json"
     return place, canonical(kept)
+
+
+# -- records beside the recordings ---------------------------------------------------------------------------------------
+
+
+def seals_dropped(files: Files, chance: Random) -> Made:
+    """Nobody answers for the record any more, and that is told."""
+    for name in (name for name in files if name.startswith(SEALS)):
+        yield Tampering(
+            files=_with(files, {name: None}),
+            named=(Named("records", ("signature",), _record(name)),),
+            result="not_covered",
+            little=False,
+        )
+
+
+def records_dropped(files: Files, chance: Random) -> Made:
+    """The last checkpoint of an open recording included: its seal still says that it was there."""
+    sealed = [f"records/{_record(name)}" for name in files if name.startswith(SEALS)]
+    for name in sealed:
+        yield _edited(files, {name: None})
+    for _ in range(5):
+        yield _edited(files, dict.fromkeys(chance.sample(sealed, 3)))
+
+
+def records_older(files: Files, chance: Random) -> Made:
+    """A record replaced by another that our key sealed, with its own seal or with the other's."""
+    sealed = [f"records/{_record(name)}" for name in files if name.startswith(SEALS)]
+    for one, other in chance.sample(list(permutations(sealed, 2)), 50):
+        seal, others = (f"{SEALS}{_record(name)}" for name in (one, other))
+        for changes in ({one: files[other]}, {one: files[other], seal: files[others]}):
+            named = Named("records", ("signature",), _record(one))
+            yield Tampering(files={**files, **changes}, named=(named,))
+
+
+def records_forged(files: Files, chance: Random) -> Made:
+    """A record of the stranger's own, right in form: sealed by nobody, with his key, with his key under our name, or with
+    the seal of another one."""
+    some_seal = next(data for name, data in files.items() if name.startswith(SEALS))
+    for place, data in _forgeries(files):
+        record = {f"records/{place}": data}
+        named = (Named("records", ("signature",), place),)
+        yield Tampering(files={**files, **record}, named=named, result="not_covered", little=False)
+        digest = Sha256(sha256(data).hexdigest())
+        for key_name in (STRANGER.key_id, INSIDER.key_id):
+            unsigned = unsigned_seal(place, digest, key_name)
+            seal = with_signature(unsigned, STRANGER.sign(canonical(unsigned)))
+            yield Tampering(files={**files, **record, f"{SEALS}{place}": seal}, named=named)
+        yield Tampering(files={**files, **record, f"{SEALS}{place}": some_seal}, named=named)
+    for key_name in (STRANGER.key_id, INSIDER.key_id):
+        for day in (24, 25):
+            place = report_key(f"2026-11-{day}", None)
+            report = report_by(STRANGER, day, key_name)
+            named = (Named("records", ("signature",), place),)
+            yield Tampering(files={**files, f"records/{place}": report}, named=named)
+    for place in (report_key("2026-11-25", None), report_key("2026-11-23", None), report_key("2026-11-24", "Team 1")):
+        report = files[f"records/{report_key('2026-11-24', None)}"]
+        named = (Named("records", ("signature",), place),)
+        yield Tampering(files={**files, f"records/{place}": report}, named=named, little=False)
+
+
+def _forgeries(files: Files) -> Iterator[tuple[str, bytes]]:
+    """The links that an open recording's chain might go on with, holds set and released, classes, misses, camera hours."""
+    last = json.loads(files[_checkpoints(files, OPEN)[-1]])
+    link = last["links"][-1]
+    record = {**json.loads(link["record"]), "prev": link["hash"], "seq": link["seq"] + 1}
+    link |= {"record": canonical(record).decode(), "hash": link_hash(record), "seq": record["seq"]}
+    last |= {"first_seq": record["seq"], "last_seq": record["seq"], "links": [link]}
+    number = f"{record['seq']:08d}"
+    yield f"checkpoints/{SOURCE}/{OPEN}/{number}-{number}-{link['hash'][:16]}.json", canonical(last)
+    held = held_for("court 8", recording_id=THIRD)
+    standing = held_for("court 7", recording_id=FIRST)
+    for entry in (
+        held,
+        released_from(held, recording_id=THIRD),
+        released_from(standing, recording_id=FIRST, made_by="Zhao Lei"),
+        classified_as("30y", recording_id=FIRST),
+    ):
+        yield entry_key(entry), entry_document(entry)
+    for recording in (FIRST, OPEN):
+        miss = replace(MISSED, recording_id=recording)
+        yield breach_key(miss), breach_document(miss)
+    hours = window(0, 90_000)
+    yield statement_key(hours), statement_document(hours)

@@ -25,7 +25,7 @@ from pipeline.domain.time import WallMs
 from pipeline.ports import ObjectStore
 from pipeline.steps.archive import ArchiveStep
 from tests.builders import RECORDING, SOURCE, T0, policy, sha
-from tests.builders_archive import DAY_MS, YEAR_MS, Trusting, ended, signer
+from tests.builders_archive import DAY_MS, YEAR_MS, Trusting, ended, keeper_of, signer
 
 POLICY = policy()
 CALLS = ("read", "put_bytes", "stat", "extend_retention")
@@ -70,8 +70,7 @@ class Archive:
             trust=self.trust,
             clock=self.clock,
             signer=self.signer,
-            policy=POLICY,
-            records="records",
+            keeper=keeper_of(self.store, POLICY),
             derived="derived",
         )
         self.stitched = RecordingStitched(

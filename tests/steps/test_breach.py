@@ -15,7 +15,7 @@ from pipeline.domain.errors import BrokerUnavailable, StoreFull, StoreUnavailabl
 from pipeline.domain.time import WallMs
 from pipeline.steps.breach import BreachStep, serves
 from tests.builders import T0, policy
-from tests.builders_archive import DAY_MS, YEAR_MS, Trusting
+from tests.builders_archive import DAY_MS, YEAR_MS, Trusting, signer
 from tests.domain.test_breach import MISSED
 from tests.steps.archived import Noon
 
@@ -33,7 +33,9 @@ def store() -> MemoryObjects:
 
 
 def record(store: MemoryObjects, change: DeadlineChanged, trust: Trusting | None = None) -> None:
-    made = BreachStep(store=store, trust=trust or Trusting(), clock=Noon(), policy=policy(), records="records")
+    made = BreachStep(
+        store=store, trust=trust or Trusting(), clock=Noon(), signer=signer(), policy=policy(), records="records"
+    )
     asyncio.run(made.step(None, Received(change)))
 
 

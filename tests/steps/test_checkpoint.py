@@ -18,7 +18,7 @@ from pipeline.domain.time import WallMs
 from pipeline.steps.checkpoint import CheckpointStep, checkpoints, read_checkpoint
 from pipeline.wire import codec
 from tests.builders import RECORDING, SOURCE, T0, policy, sha
-from tests.builders_archive import DAY_MS, YEAR_MS, Trusting
+from tests.builders_archive import DAY_MS, YEAR_MS, Trusting, signer
 from tests.domain.test_checkpoint import LINKS
 from tests.wire.contract import validator
 
@@ -51,7 +51,14 @@ class Keeper:
 
     def take(self, *events: LinkAppended | CheckpointDue) -> None:
         """As the runner does: the new state counts only once the step has returned."""
-        step = CheckpointStep(store=self.store, trust=self.trust, clock=self.clock, policy=policy(), records="records")
+        step = CheckpointStep(
+            store=self.store,
+            trust=self.trust,
+            clock=self.clock,
+            signer=signer(),
+            policy=policy(),
+            records="records",
+        )
         for event in events:
             self.state, outputs = asyncio.run(step.step(self.state, Received(event)))
             assert outputs == ()

@@ -10,19 +10,31 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pipeline.adapters.objects_memory import Fault, MemoryObjects
+from pipeline.adapters.signing import Ed25519Signer
 from pipeline.domain.annotation import Annotation, Metadata
+from pipeline.domain.canonical import canonical
 from pipeline.domain.errors import Malformed, NotLocked, StoreUnavailable, StoreUntrusted
 from pipeline.domain.identity import RecordingId, Sha256
-from pipeline.domain.keeping import Demand, Entry, demanded, entry_digest, entry_key, register_folder
+from pipeline.domain.keeping import (
+    Demand,
+    Entry,
+    demanded,
+    entry_digest,
+    entry_document,
+    entry_key,
+    register_folder,
+)
+from pipeline.domain.seal import seal_key, unsigned_seal, with_signature
 from pipeline.domain.source_statement import statement_document, statement_key
 from pipeline.domain.time import WallMs
 from pipeline.ports import ObjectStat
 from pipeline.steps.keeping import AHEAD_MS, Keeper, KeepingStep
 from pipeline.steps.recall import source_statements
 from tests.builders import SOURCE, T0, metadata, policy, window
-from tests.builders_archive import DAY_MS, Trusting, classified_as, held_for, released_from
+from tests.builders_archive import DAY_MS, Trusting, classified_as, held_for, keeper_of, released_from, signer
 from tests.steps.archived import FIRST, SECOND, THIRD, Archive, Noon
 
 TEN_YEARS_MS = policy().retention["10y"].keep_s * 1000
@@ -35,7 +47,7 @@ class Received:
 
 
 def keeper(archive: Archive) -> Keeper:
-    return Keeper(store=archive.store, policy=policy(), records="records")
+    return keeper_of(archive.store, policy())
 
 
 def note(archive: Archive, said: Annotation, trust: Trusting | None = None) -> None:
@@ -52,10 +64,11 @@ def filed(named: str = "10y", recording: RecordingId = FIRST, **changes: Any) ->
 
 
 def about(archive: Archive, recording: RecordingId) -> list[ObjectStat]:
-    """Everything the store holds of a recording: documents and register in all revisions, and its originals."""
+    """Everything the store holds of a recording: documents and register in all revisions, seals, and its originals."""
+    register = register_folder(SOURCE, recording)
     stats = [
         archive.store.stat("records", item.key)
-        for prefix in (f"recordings/{SOURCE}/{recording}/", register_folder(SOURCE, recording))
+        for prefix in (f"recordings/{SOURCE}/{recording}/", register, seal_key(register))
         for item in archive.store.list("records", prefix)
     ]
     receipts = keeper(archive).receipts(SOURCE, recording)
@@ -74,7 +87,7 @@ def test_when_the_case_is_filed_everything_archived_of_the_recording_is_kept_as_
     note(archive, filed())
 
     stats = about(archive, FIRST)
-    assert len(stats) == 2 * 5 + 1 + 3
+    assert len(stats) == 2 * 5 + 2 + 3
     assert least(stats) >= T0 + DAY_MS + TEN_YEARS_MS
     (key,) = archive.store.list("records", "keys/")
     assert (archive.store.stat("records", key.key).retain_until or 0) >= T0 + DAY_MS + TEN_YEARS_MS
@@ -289,6 +302,35 @@ def test_what_is_demanded_is_what_the_register_says() -> None:
 def release(archive: Archive, held: Entry) -> tuple[bool, int]:
     keeper(archive).add(released_from(held, recording_id=held.recording_id))
     return keeper(archive).free(SOURCE, held.recording_id)
+
+
+@pytest.mark.parametrize("hand", ["nobody", "a stranger", "our name, another key", "the seal of another release"])
+def test_a_release_that_our_key_did_not_seal_releases_nothing(hand: str) -> None:
+    archive = Archive()
+    held = hold(archive)
+    forged = released_from(held, recording_id=FIRST)
+    stranger = Ed25519Signer(Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    put(archive, entry_key(forged), entry_document(forged))
+    if hand == "the seal of another release":
+        other = released_from(held_for("court 8", recording_id=SECOND), recording_id=SECOND)
+        keeper(archive).add(other)
+        put(archive, seal_key(entry_key(forged)), archive.store.read("records", seal_key(entry_key(other))))
+    elif hand != "nobody":
+        name = stranger.key_id if hand == "a stranger" else signer().key_id
+        unsigned = unsigned_seal(entry_key(forged), entry_digest(forged), name)
+        seal = with_signature(unsigned, stranger.sign(canonical(unsigned)))
+        put(archive, seal_key(entry_key(forged)), seal)
+
+    still_held, freed = keeper(archive).free(SOURCE, FIRST)
+
+    assert (still_held, freed) == (True, 0)
+    assert all(stat.legal_hold for stat in about(archive, FIRST) if "released" not in stat.key)
+
+
+def put(archive: Archive, key: str, data: bytes) -> None:
+    """Somebody who may write to the store does."""
+    until = WallMs(T0 + 2 * DAY_MS)
+    archive.store.put_bytes("records", key, data, Sha256(hashlib.sha256(data).hexdigest()), retain_until=until)
 
 
 def test_a_released_hold_is_taken_off_everything_and_the_locks_stay() -> None:

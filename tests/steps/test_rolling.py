@@ -13,6 +13,7 @@ from pipeline.domain.errors import StoreUnavailable, StoreUntrusted
 from pipeline.domain.rolling import Standing, Verified, verified_document, verified_key
 from pipeline.domain.time import WallMs
 from pipeline.steps.rolling import Rolling, watch
+from pipeline.steps.seal import Sealer
 from pipeline.steps.verify import Verification
 from tests.builders import T0
 from tests.builders_archive import DAY_MS, Trusting, signer
@@ -52,6 +53,7 @@ class Site:
             store=self.store,
             trust=self.trust,
             clock=self.clock,
+            sealer=Sealer(store=self.store, signer=signer(), records="records"),
             software="test",
             within_s=PARTS * TURN_S,
             turn_s=TURN_S,

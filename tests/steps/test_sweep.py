@@ -17,7 +17,7 @@ from pipeline.domain.time import WallMs
 from pipeline.steps.keeping import Keeper
 from pipeline.steps.sweep import AGAIN_S, Sweep, Swept, look
 from tests.builders import SOURCE, T0, policy
-from tests.builders_archive import DAY_MS, classified_as, held_for, released_from, signer
+from tests.builders_archive import DAY_MS, classified_as, held_for, keeper_of, released_from, signer
 from tests.steps.archived import FIRST, SECOND, Archive
 
 YEAR_MS = 365 * DAY_MS
@@ -38,7 +38,7 @@ def sweep(archive: Archive, at: int = T0 + DAY_MS, **rules: Any) -> Sweep:
 
 
 def keeper(archive: Archive, **rules: Any) -> Keeper:
-    return Keeper(store=archive.store, policy=policy(**rules), records="records")
+    return keeper_of(archive.store, policy(**rules))
 
 
 def told(found: Sequence[Shortfall]) -> set[tuple[str, str]]:
@@ -128,7 +128,7 @@ def test_what_is_settled_meanwhile_is_no_shortfall() -> None:
     tampered(archive, "records", manifest(SECOND), lock_mode="none")
 
     assert told(looking.run().found) == {(f"{SOURCE}/{SECOND}", "retention")}
-    assert of_first == 14
+    assert of_first == 15
 
 
 def test_one_object_that_is_gone_does_not_keep_the_others_from_being_mended() -> None:
@@ -147,8 +147,11 @@ def test_an_entry_whose_effect_was_interrupted_is_told_and_mended() -> None:
 
     swept = sweep(archive).run(repair=True)
 
-    assert told(swept.found) == {(f"{SOURCE}/{FIRST}", "hold"), (f"{SOURCE}/{FIRST}", "retention")}  # its own entry's
-    assert swept.mended == len({one.place for one in swept.found}) == 14
+    assert told(swept.found) == {
+        (f"{SOURCE}/{FIRST}", "hold"),
+        (f"{SOURCE}/{FIRST}", "retention"),
+    }  # its own entry's, and of its seal
+    assert swept.mended == len({one.place for one in swept.found}) == 15
     assert sweep(archive).run().found == []
 
 

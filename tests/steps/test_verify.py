@@ -20,7 +20,7 @@ from pipeline.adapters import signing
 from pipeline.adapters.objects_folder import FolderObjects
 from pipeline.adapters.objects_memory import Fault, MemoryObjects
 from pipeline.adapters.signing import Ed25519Signer
-from pipeline.domain.archive import RecordingArchived, objects_digest, receipt_document
+from pipeline.domain.archive import RecordingArchived, objects_digest, receipt_document, signed_message
 from pipeline.domain.canonical import canonical
 from pipeline.domain.errors import StoreUnavailable
 from pipeline.domain.identity import Sha256
@@ -28,7 +28,7 @@ from pipeline.domain.keeping import entry_document, entry_key
 from pipeline.domain.keys import key_id, pem_of, published_key
 from pipeline.domain.selection import Part, Selection
 from pipeline.domain.time import WallMs
-from pipeline.domain.verify import Item, signed_message
+from pipeline.domain.verify import Item
 from pipeline.steps.shelf import ReadableStore
 from pipeline.steps.verify import Verification
 from pipeline.wire import codec, topics
