@@ -16,19 +16,17 @@ hole) and decides when each :mod:`recording <pipeline.domain.recording>` ends. T
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from pipeline.domain.account import Account, Gap, GapState, Run, account
 from pipeline.domain.annotation import Annotation, EndReason, Explanation, SessionEnded
+from pipeline.domain.announcements import Island, announced, hole_before, holes_before
 from pipeline.domain.canary import CANARY
 from pipeline.domain.errors import HistoryMissing
-from pipeline.domain.findings import Finding
 from pipeline.domain.identity import RecordingId, SourceId, recording_id, source_id
-from pipeline.domain.oddities import ranges
 from pipeline.domain.pieces import extent
 from pipeline.domain.policy import Policy
 from pipeline.domain.probe import SegmentProbed
@@ -92,14 +90,6 @@ class Judged:
             recording_id(self.recording_id)
 
 
-class Island(NamedTuple):
-    """Announcements ``first`` to ``last`` of a connector came; ``recording`` is the one ``first`` belongs to."""
-
-    first: int
-    last: int
-    recording: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceState:
     """What is remembered of one source. ``position`` is that of the last judged item; ``windows`` its schedule."""
@@ -142,7 +132,7 @@ def remembered(
     if isinstance(said, SegmentProbed):
         landed = said.landed
         islands = state.connectors.get(landed.connector, ())
-        joined = _announce(islands, landed.announcement, landed.recording_id)
+        joined = announced(islands, landed.announcement, landed.recording_id)
         recording, _ = admit(state.recordings.get(landed.recording_id) or Recording(), said, policy)
         state = replace(state, connectors={**state.connectors, landed.connector: joined or islands})
         return _keep(state, landed.recording_id, recording)
@@ -189,7 +179,7 @@ def so_far(state: SourceState, name: RecordingId, policy: Policy) -> RecordingEn
     recording = state.recordings[name]
     if recording.kind is None:
         raise KeyError(name)
-    told, more = _told(state, name, policy), list(_announcement_findings(state, name))
+    told, more = _told(state, name, policy), list(holes_before(state.connectors, name))
     stands = tell(name, state.source_id, recording, told, "idle", state.windows, more, policy)
     return replace(stands, gaps=tuple(replace(gap, state="open") for gap in stands.gaps))
 
@@ -216,11 +206,11 @@ def _segment(state: SourceState, probed: SegmentProbed, policy: Policy) -> Step:
     landed = probed.landed
     name = landed.recording_id
     islands = state.connectors.get(landed.connector, ())
-    joined = _announce(islands, landed.announcement, name)
+    joined = announced(islands, landed.announcement, name)
     if joined is None:
         return state, ()
     recording = _recall(state, name)
-    recording, judged = admit(recording, probed, policy, _hole_before(islands, landed.announcement))
+    recording, judged = admit(recording, probed, policy, hole_before(islands, landed.announcement))
     connectors = {**state.connectors, landed.connector: joined}
     state = replace(state, source_id=landed.source_id, connectors=connectors)
     state, items = _say(state, name, [judged, *recording.held])
@@ -228,60 +218,6 @@ def _segment(state: SourceState, probed: SegmentProbed, policy: Policy) -> Step:
     state, ended = _end_if_complete(state, name, policy)
     state, blocks = _end_blocks(state, probed, policy)
     return state, (*items, *ended, *blocks)
-
-
-# Announcements.
-
-
-def _announce(islands: tuple[Island, ...], number: int, recording: str) -> tuple[Island, ...] | None:
-    """*islands* with *number*, or ``None`` if it came before."""
-    index = bisect_right(islands, number, key=_first)
-    left = islands[index - 1] if index else None
-    right = islands[index] if index < len(islands) else None
-    if left is not None and number <= left.last:
-        return None
-    new = Island(number, number, recording)
-    before, after = islands[:index], islands[index:]
-    if left is not None and left.last + 1 == number:
-        before, new = before[:-1], Island(left.first, number, left.recording)
-    if right is not None and right.first == number + 1:
-        after, new = after[1:], Island(new.first, right.last, new.recording)
-    return (*before, new, *after)
-
-
-def _first(island: Island) -> int:
-    return island.first
-
-
-def _hole_before(islands: tuple[Island, ...], number: int) -> Finding | None:
-    """The finding if announcements right before *number* are missing, as far as one can know when it arrives."""
-    index = bisect_right(islands, number, key=_first)
-    last = islands[index - 1].last if index else 0
-    if last + 1 >= number or index < len(islands):
-        return None
-    return _missing_announcements([(last + 1, number - 1)], f"announcement {number}")
-
-
-def _announcement_findings(state: SourceState, name: str) -> Iterator[Finding]:
-    for connector, islands in sorted(state.connectors.items()):
-        ends = [0, *(island.last for island in islands)]
-        lost = [
-            (end + 1, island.first - 1) for end, island in zip(ends, islands, strict=False) if end + 1 < island.first
-        ]
-        mine = [hole for hole in lost if any(i.first == hole[1] + 1 and i.recording == name for i in islands)]
-        if mine:
-            yield _missing_announcements(mine, f"the later ones of {connector}")
-
-
-def _missing_announcements(lost: list[tuple[int, int]], found: str) -> Finding:
-    return Finding(
-        kind="missing_sequence",
-        level="degradation",
-        evidence="sequence",
-        expected=f"announcement {ranges(lost)}",
-        found=found,
-        count=sum(last - first + 1 for first, last in lost),
-    )
 
 
 # Annotations.
@@ -398,7 +334,7 @@ def _end(state: SourceState, name: str, reason: EndReason, policy: Policy) -> St
 def _close(state: SourceState, name: str, reason: EndReason, policy: Policy) -> Step:
     recording = state.recordings[name]
     told = _told(state, name, policy)
-    more = list(_announcement_findings(state, name))
+    more = list(holes_before(state.connectors, name))
     ended = tell(RecordingId(name), state.source_id, recording, told, reason, state.windows, more, policy)
     state, items = _say(state, RecordingId(name), [ended])
     return _prune(_keep(state, name, _closed(recording, ended, state.position)), policy), items

@@ -23,9 +23,10 @@ from typing import Final, NamedTuple, TypeAlias
 
 from pipeline.domain import continuity, deadline
 from pipeline.domain.annotation import Annotation, SessionEnded
+from pipeline.domain.announcements import Island
 from pipeline.domain.archive import REMEMBERED, Archived, ArchiveState, RecordingArchived
 from pipeline.domain.chain import MAX_CHAINS, ChainState, Head, LinkAppended
-from pipeline.domain.continuity import Island, RecordingEnded, SourceState
+from pipeline.domain.continuity import RecordingEnded, SourceState
 from pipeline.domain.deadline import Heard
 from pipeline.domain.docket import Changes, SourceDeadlines
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
