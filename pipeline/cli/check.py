@@ -32,7 +32,8 @@ from pipeline.cli.check_screen import report, screen
 from pipeline.cli.check_words import Words
 from pipeline.cli.terms import language
 from pipeline.connectors.names import PROFILES, Profile, text_of
-from pipeline.domain.check import Checked, FileRead, Unread, check, exit_code
+from pipeline.domain.check import Checked, FileRead, check, exit_code
+from pipeline.domain.grounds import Unread
 from pipeline.domain.identity import SourceKind
 from pipeline.domain.policy import Policy
 from pipeline.domain.statement import Language

@@ -20,7 +20,8 @@ from pipeline.adapters.media_init import Fragment, Init, look
 from pipeline.cli.check_read import named_media
 from pipeline.connectors.folder import Candidate, discover
 from pipeline.connectors.names import text_of
-from pipeline.domain.check import FileRead, Unread
+from pipeline.domain.check import FileRead
+from pipeline.domain.grounds import Unread
 from pipeline.domain.hls_claims import Entry, Playlist, inside, read
 from pipeline.domain.identity import Sha256
 from pipeline.domain.listing import Held, Listing

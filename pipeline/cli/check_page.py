@@ -34,8 +34,9 @@ from pipeline.cli.check_words import (
 )
 from pipeline.cli.markup import Markup, join, tag
 from pipeline.cli.printable import printable
-from pipeline.domain.check import Checked, Observation, Unread, gravest
+from pipeline.domain.check import Checked, Observation, gravest
 from pipeline.domain.coverage import numbered
+from pipeline.domain.grounds import Unread
 from pipeline.domain.policy import Policy
 from pipeline.domain.probe import StreamKind
 from pipeline.domain.recording import JudgedSegment

@@ -19,7 +19,8 @@ from pipeline.adapters.media_pool import MediaPool
 from pipeline.connectors.folder import Candidate
 from pipeline.connectors.journal import FileStamp
 from pipeline.connectors.names import MEDIA, Profile, read_claims, refusal, text_of
-from pipeline.domain.check import FileRead, Unread
+from pipeline.domain.check import FileRead
+from pipeline.domain.grounds import Unread
 from pipeline.domain.policy import Tolerance
 
 _HEAD_BYTES: Final = 600

@@ -16,7 +16,8 @@ from pipeline.cli.printable import printable
 from pipeline.cli.tables import table
 from pipeline.cli.terms import VERDICT_COLOURS
 from pipeline.domain.canonical import plain
-from pipeline.domain.check import Checked, Observation, Unread, covered_cells, gravest
+from pipeline.domain.check import Checked, Observation, covered_cells, gravest
+from pipeline.domain.grounds import Unread
 from pipeline.domain.policy import Policy
 from pipeline.domain.recording import JudgedSegment
 from pipeline.domain.time import seconds

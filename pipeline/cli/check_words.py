@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
-from pipeline.domain.check import Basis, Observation, Untested, UntestedWhy, unopened_in_short
+from pipeline.domain.check import Observation
 from pipeline.domain.findings import Evidence, FindingKind, Level
+from pipeline.domain.grounds import Basis, Untested, UntestedWhy, unopened_in_short
 from pipeline.domain.probe import MediaKind, StreamKind
 from pipeline.domain.recording import Verdict
 from pipeline.domain.time import ClockOrigin, WallMs

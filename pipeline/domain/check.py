@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from pipeline.domain import continuity
 from pipeline.domain.account import Gap, Run
@@ -21,6 +20,7 @@ from pipeline.domain.annotation import Annotation, SessionEnded
 from pipeline.domain.continuity import SourceState
 from pipeline.domain.dates import Ruling, place, settled
 from pipeline.domain.findings import LEVEL_ORDER, Evidence, Finding, FindingKind, Level
+from pipeline.domain.grounds import Basis, Unread, Untested, bases_of, not_tested, unopened, unsaid
 from pipeline.domain.identity import RecordingId, Sha256, SourceId, SourceKind
 from pipeline.domain.landing import ObjectRef, SegmentLanded
 from pipeline.domain.listing import Listing, followed, ranks, remarks, times
@@ -28,15 +28,11 @@ from pipeline.domain.policy import Policy, Tolerance
 from pipeline.domain.probe import MediaFacts, SegmentProbed
 from pipeline.domain.recording import JudgedSegment, RecordingEnded, Verdict
 from pipeline.domain.spans import both, joined
-from pipeline.domain.time import ClaimedTime, ClockOrigin, WallMs, seconds
-from pipeline.domain.timeline import claim_of, locate, running_stamp
+from pipeline.domain.time import ClaimedTime, WallMs, seconds
+from pipeline.domain.timeline import locate, running_stamp
 
 _HERE: Final = "check"
-_SECOND_CLOCK: Final = 2
-"""Moments a wall clock must tell before stamps can be compared with it."""
 _RECORDING: Final = RecordingId("check")
-_IMPOSSIBLE: Final = frozenset({"overlap", "clock_step", "timestamp_reset"})
-"""What files that one recorder wrote one after the other show only if their dates are not the recorder's."""
 _SURELY_SHARED_MS: Final = 5000
 """More than error bars of names and dates can feign: 2 s at either end, and a second of rounding."""
 
@@ -57,22 +53,6 @@ class FileRead:
     said: tuple[Finding, ...] = ()
 
 
-UntestedWhy = Literal[
-    "no_media", "unread", "unreadable", "photo", "untimed", "unplaced", "wall_clock", "stamps_alone", "dates_alone",
-    "dates_wrong", "uncorroborated", "outside",
-]  # fmt: skip
-"""No media file there; not opened; opened and unreadable; a still picture; without usable stamps; placed by nothing; between
-files that a clock alone places; files whose day is unknown; whose dates alone place them; whose dates cannot be right;
-stamps that no second clock confirms; and what lies before the first sample and after the last."""
-
-
-class Unread(NamedTuple):
-    """A file that may belong to the recording and could not be read, and what to do about it."""
-
-    name: str
-    reason: str
-
-
 class Observation(NamedTuple):
     """A gap or finding with the names of its files. ``after``: what lies before it, if it lies between two files, or the
     file a duplicate repeats. ``at_ms``: where it begins, since the start of the recording. ``error_ms``: how far a gap's clock times may both be off."""
@@ -91,30 +71,6 @@ class Observation(NamedTuple):
     size_ms: int | None
     how_many: int | None
     error_ms: int | None
-
-
-class Basis(NamedTuple):
-    """What places so many files in time: the clock their order and gaps are judged by (``none``: nothing places them),
-    and the claim, with its error bar, that ties it to the clock times shown."""
-
-    evidence: Evidence
-    origin: ClockOrigin | None
-    error_ms: int | None
-    files: int
-
-    def doubt_ms(self, tolerance: Tolerance) -> int:
-        """Between files that a wall clock places, what may be missing unseen; 0 by other clocks."""
-        return max(tolerance.wall_clock_ms, 2 * (self.error_ms or 0)) if self.evidence == "wall_clock" else 0
-
-
-class Untested(NamedTuple):
-    """What the verdict says nothing about: why, and of which files, or how many, or up to which length."""
-
-    why: UntestedWhy
-    files: tuple[str, ...] = ()
-    how_many: int | None = None
-    size_ms: int | None = None
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +116,7 @@ def check(
             files=(),
             observations=(),
             bases=(),
-            not_tested=tuple(_unread(unread)) or (Untested("no_media"),),
+            not_tested=tuple(unopened(unread)) or (Untested("no_media"),),
             unread=tuple(unread),
         )
     stamps = {file.sha256: at for file in files if (at := running_stamp(file.facts)) is not None}
@@ -182,8 +138,8 @@ def check(
         ended=ended,
         files=named,
         observations=tuple(_observations(ended, named, followed(listings))),
-        bases=tuple(_bases(ended, segments, ruling)),
-        not_tested=(*_unread(unread), *_not_tested(ended, named, tolerance, ruling), *_unsaid(listings)),
+        bases=tuple(bases_of(ended, segments, ruling)),
+        not_tested=(*unopened(unread), *not_tested(ended, named, tolerance, ruling), *unsaid(listings)),
         unread=tuple(unread),
     )
 
@@ -197,12 +153,6 @@ def exit_code(checked: Sequence[Checked]) -> int:
     if "degraded" in verdicts:
         return 3
     return 4 if verdicts != {"continuous"} or any(item.unread for item in checked) else 0
-
-
-def unopened_in_short(items: Sequence[Untested], most: int) -> tuple[list[Untested], int, list[Untested]]:
-    """At most *most* of the files that were not opened, how many more there are, and everything else that was not tested."""
-    unopened = [item for item in items if item.why == "unread"]
-    return unopened[:most], max(0, len(unopened) - most), [item for item in items if item.why != "unread"]
 
 
 def gravest(observations: Sequence[Observation], most: int) -> list[Observation]:
@@ -309,13 +259,6 @@ def _several_sources(segments: Sequence[JudgedSegment]) -> Finding | None:
 
 def _sum_ms(spans: Iterable[tuple[int, int]]) -> int:
     return sum(end - start for start, end in spans)
-
-
-def _unsaid(listings: Sequence[Listing]) -> Iterator[Untested]:
-    """What a list leaves open."""
-    for listing in listings:
-        for reason in listing.open_ends:
-            yield Untested("unread", (listing.name,), reason=reason)
 
 
 # The pipeline's own judgement.
@@ -472,88 +415,3 @@ def _of_finding(finding: Finding, ended: RecordingEnded, file: str | None, after
 
 def _since(ended: RecordingEnded, at: WallMs | None) -> int | None:
     return None if at is None or ended.started_at is None else max(0, at - ended.started_at)
-
-
-# What it rests on, and what not.
-
-
-def _bases(ended: RecordingEnded, segments: Sequence[JudgedSegment], ruling: Ruling) -> Iterator[Basis]:
-    starts_anew = _starts_anew(ended, segments)
-    counted = Counter(
-        _NO_BASIS if ruling == "nothing" else _basis(segment.probed, starts_anew)
-        for segment in segments
-        if segment.probed.facts.media == "timed" and not segment.duplicate
-    )
-    for basis, count in counted.items():
-        yield basis._replace(files=count)
-
-
-_NO_BASIS: Final = Basis("none", None, None, 0)
-
-
-def _basis(probed: SegmentProbed, starts_anew: bool) -> Basis:
-    placed, claim = locate(probed), claim_of(probed)
-    if placed is None or claim is None:
-        return _NO_BASIS
-    evidence: Evidence = "wall_clock" if placed.clock == "wall" or starts_anew else "media_clock"
-    return Basis("identity" if placed.clock.startswith("mtxi:") else evidence, claim.origin, claim.error_ms, 0)
-
-
-def _starts_anew(ended: RecordingEnded, segments: Sequence[JudgedSegment]) -> bool:
-    """Whether the stamps begin again in every file, so that only the wall clock tells what lies between them."""
-    resets = sum(finding.count or 0 for finding in ended.findings if finding.kind == "timestamp_reset")
-    return resets > 0 and resets >= sum(segment.start is not None for segment in segments) - 1
-
-
-def _unread(unread: Sequence[Unread]) -> Iterator[Untested]:
-    for item in unread:
-        yield Untested("unread", (item.name,), reason=item.reason)
-
-
-def _not_tested(
-    ended: RecordingEnded, files: Sequence[tuple[str, JudgedSegment]], tolerance: Tolerance, ruling: Ruling
-) -> Iterator[Untested]:
-    bad = [name for name, segment in files if segment.probed.facts.media == "unreadable" and not segment.duplicate]
-    photos = [name for name, segment in files if segment.probed.facts.media == "photo"]
-    untimed = [
-        name
-        for name, segment in files
-        if segment.probed.facts.media == "timed" and any(f.kind == "not_testable" for f in segment.findings)
-    ]
-    named: tuple[tuple[UntestedWhy, list[str]], ...] = (("unreadable", bad), ("photo", photos), ("untimed", untimed))
-    for why, names in named:
-        if names:
-            yield Untested(why, tuple(names))
-    segments = [segment for _, segment in files]
-    timed = [segment for segment in segments if segment.probed.facts.media == "timed" and not segment.duplicate]
-    if len(timed) > 1:
-        yield from _between_files(ended, timed, tolerance, ruling)
-    if timed and len(_clock_times(timed)) < _SECOND_CLOCK:
-        yield Untested("uncorroborated")
-    yield Untested("outside")
-
-
-def _clock_times(timed: Sequence[JudgedSegment]) -> set[WallMs]:
-    """Moments that something else than stamps and copied dates tells."""
-    claims = [claim_of(segment.probed) for segment in timed if locate(segment.probed) is not None]
-    return {claim.at for claim in claims if claim is not None and claim.origin != "file_system"}
-
-
-def _between_files(
-    ended: RecordingEnded, timed: Sequence[JudgedSegment], tolerance: Tolerance, ruling: Ruling
-) -> Iterator[Untested]:
-    if ruling == "nothing":
-        yield Untested("dates_wrong")
-        return
-    bases = list(_bases(ended, timed, ruling))
-    lost = sum(basis.files for basis in bases if basis.evidence == "none")
-    if lost:
-        yield Untested("unplaced", how_many=lost)
-    doubts = [basis.doubt_ms(tolerance) for basis in bases if basis.evidence == "wall_clock"]
-    if doubts:
-        yield Untested("wall_clock", size_ms=max(doubts))
-    if ruling == "stamps":
-        yield Untested("stamps_alone")
-    elif any(basis.origin == "file_system" for basis in bases):
-        impossible = ruling == "claims" or any(finding.kind in _IMPOSSIBLE for finding in ended.findings)
-        yield Untested("dates_wrong" if impossible else "dates_alone")

@@ -20,7 +20,8 @@ from pipeline.cli.check_page import Made, page, refused, write
 from pipeline.cli.check_screen import report
 from pipeline.cli.check_words import Words
 from pipeline.cli.markup import tag
-from pipeline.domain.check import Checked, FileRead, Unread, check
+from pipeline.domain.check import Checked, FileRead, check
+from pipeline.domain.grounds import Unread
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.time import WallMs
 from tests.builders import T0, hole, mp4, photo, policy, probed, unreadable

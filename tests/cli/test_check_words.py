@@ -15,8 +15,9 @@ from pipeline.cli.check_chinese import CHINESE
 from pipeline.cli.check_english import ENGLISH
 from pipeline.cli.check_words import Words, found, length, reason, say, untested
 from pipeline.connectors import folder, names
-from pipeline.domain.check import Observation, Untested, UntestedWhy
+from pipeline.domain.check import Observation
 from pipeline.domain.findings import Evidence, FindingKind, Level
+from pipeline.domain.grounds import Untested, UntestedWhy
 from pipeline.domain.probe import MediaKind, StreamKind
 from pipeline.domain.recording import Verdict
 from pipeline.domain.statement import Language

@@ -13,18 +13,9 @@ import pytest
 from pipeline.domain import continuity
 from pipeline.domain.account import Run
 from pipeline.domain.annotation import Annotation
-from pipeline.domain.check import (
-    Checked,
-    FileRead,
-    Unread,
-    Untested,
-    UntestedWhy,
-    check,
-    covered_cells,
-    exit_code,
-    gravest,
-)
+from pipeline.domain.check import Checked, FileRead, check, covered_cells, exit_code, gravest
 from pipeline.domain.continuity import SourceState
+from pipeline.domain.grounds import Unread, Untested
 from pipeline.domain.probe import SegmentProbed
 from pipeline.domain.recording import RecordingEnded
 from pipeline.domain.time import WallMs
@@ -174,31 +165,6 @@ def test_a_repeat_names_itself_and_what_it_repeats() -> None:
     assert (repeat.kind, repeat.file, repeat.after) == ("duplicate", "c", "a")
 
 
-def test_what_it_rests_on_and_what_was_not_tested_are_said() -> None:
-    stamps, wall = checked(probed(0), probed(1)), checked(mp4(0), mp4(1), photo(2))
-
-    assert [(b.evidence, b.origin, b.error_ms, b.files) for b in stamps.bases] == [
-        ("media_clock", "file_name", 1000, 2)
-    ]
-    assert [(b.evidence, b.files) for b in wall.bases] == [("wall_clock", 2)]
-    assert stamps.not_tested == (Untested("outside"),)
-    assert wall.not_tested == (Untested("photo", ("c",)), Untested("wall_clock", size_ms=2000), Untested("outside"))
-
-
-@pytest.mark.parametrize(
-    ("dates", "why"),
-    [((0, 10_000), "dates_alone"), ((0, 500), "dates_wrong")],
-)
-def test_files_placed_by_their_dates_alone_say_so(dates: tuple[int, int], why: UntestedWhy) -> None:
-    items = [
-        mp4(number, claimed_start=claimed(T0 + 10_000 + at, 2000, "file_system")) for number, at in enumerate(dates)
-    ]
-
-    said = checked(*items).not_tested
-
-    assert Untested(why) in said
-
-
 def test_nothing_to_judge_is_never_continuous() -> None:
     empty, unread = checked(), checked(unread=[Unread("a.mp4", "0 bytes")])
 
@@ -255,17 +221,3 @@ def test_the_gravest_are_shown_in_their_order() -> None:
 
     assert [item.level for item in shown] == ["interruption", "interruption"]
     assert [item for item in found if item in shown] == shown
-
-
-@pytest.mark.parametrize(
-    ("items", "said"),
-    [
-        ([probed(0)], True),
-        ([probed(0), probed(1)], False),
-        ([probed(0), probed(1, claimed_start=claimed(T0 + 10_000, 2000, "file_system"))], True),
-        ([photo(0)], False),
-    ],
-    ids=["one name", "two names", "a name and a date", "a photo"],
-)
-def test_stamps_that_no_second_clock_confirms_are_said_to_be_so(items: list[SegmentProbed], said: bool) -> None:
-    assert (Untested("uncorroborated") in checked(*items).not_tested) == said
