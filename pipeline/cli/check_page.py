@@ -8,15 +8,12 @@ are a stranger's text: everything is escaped by :mod:`~pipeline.cli.markup`, and
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import itertools
 import os
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from importlib.resources import files
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -32,7 +29,7 @@ from pipeline.cli.check_words import (
     rests_on,
     say,
 )
-from pipeline.cli.markup import Markup, join, tag
+from pipeline.cli.markup import Markup, asset, head, join, tag
 from pipeline.cli.printable import printable
 from pipeline.domain.check import Checked, Observation, gravest
 from pipeline.domain.coverage import numbered
@@ -65,20 +62,10 @@ def page(
     results: Sequence[Checked], passed_over: Sequence[Unread], policy: Policy, words: Words, made: Made
 ) -> Iterator[str]:
     """The page, piece by piece."""
-    style, script = _asset("check_page.css"), _asset("check_page.js")
-    guard = f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
+    style, script = asset("check_page.css"), asset("check_page.js")
     yield Markup("<!DOCTYPE html>\n")
     yield Markup(f'<html lang="{words.tag}">\n')
-    yield tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{guard}">'),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", words.title),
-        tag("style", style),
-    )
+    yield head(words.title, style, scripts=[script])
     yield Markup("\n<body>\n<main>\n")
     yield _head(results, policy, words, made)
     for number, checked in enumerate(results, start=1):
@@ -113,14 +100,6 @@ def write(path: Path, pieces: Iterator[str]) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-def _asset(name: str) -> Markup:
-    return Markup((files("pipeline.cli") / name).read_text("utf-8"))
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _head(results: Sequence[Checked], policy: Policy, words: Words, made: Made) -> Markup:

@@ -7,15 +7,13 @@ would jump over one without a trace. Names of files are a stranger's text and ar
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from pipeline.cli.markup import Markup, join, tag
+from pipeline.cli.markup import Markup, asset, digest, head, join, tag
 from pipeline.cli.printable import printable
 from pipeline.cli.terms import TERMS, Terms
 from pipeline.domain.continuity import Gap
@@ -119,16 +117,11 @@ def player() -> bytes:
 
 def page(paged: Paged, player_address: str, words: Words) -> str:
     """The page that plays *paged*."""
-    style, script = _asset("play.css"), _asset("play.js")
+    style, script = asset("play.css"), asset("play.js")
     gaps = paged.archived.account.gaps
     played, placed, total_s = parts(paged.slots, gaps)
     view, account = paged.view, paged.archived.account
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(player_address))
-    scripts = f"'{_digest(script.encode())}' '{_digest(player())}'"
-    guard = (
-        f"default-src 'none'; style-src '{_digest(style.encode())}'; script-src {scripts}; "
-        f"connect-src blob: {origin}; media-src blob:; base-uri 'none'; form-action 'none'"
-    )
     verdict = words.terms.verdicts[account.verdict]
     body = tag(
         "body",
@@ -154,20 +147,12 @@ def page(paged: Paged, player_address: str, words: Words) -> str:
         _files(paged, words),
         tag("footer", tag("p", words.footer.format(revision=view.revision, digest=view.manifest_sha256))),
         _data(json.dumps(_told(paged, played, placed, total_s, words), ensure_ascii=False)),
-        tag("script", src=player_address, integrity=_digest(player()), crossorigin="anonymous"),
-        tag("script", Markup(script)),
+        tag("script", src=player_address, integrity=digest(player()), crossorigin="anonymous"),
+        tag("script", script),
     )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{guard}">'),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", view.recording_id),
-        tag("style", Markup(style)),
-    )
-    return join(Markup("<!DOCTYPE html>\n"), tag("html", head, body, lang=words.tag))
+    sources = f"connect-src blob: {origin}; media-src blob:; "
+    top = head(view.recording_id, style, scripts=[script, player()], sources=sources)
+    return join(Markup("<!DOCTYPE html>\n"), tag("html", top, body, lang=words.tag))
 
 
 def _bar(placed: Sequence[Span], total_s: float) -> Markup:
@@ -308,11 +293,3 @@ def _table(heads: Sequence[str], rows: Iterator[Markup]) -> Markup:
 
 def _clock(at: WallMs) -> str:
     return to_rfc3339(at).replace("T", " ").removesuffix("Z")
-
-
-def _asset(name: str) -> str:
-    return (files("pipeline.cli") / name).read_text("utf-8")
-
-
-def _digest(data: bytes) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(data).digest()).decode()

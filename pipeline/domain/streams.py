@@ -149,32 +149,29 @@ def _of_a_stream(
             from_ms=ruler.at(timed.on(unit, at)),
             size_ms=ruler.ms(timed.on(unit, step)),
         )
-    for at, length in stream.hidden:
-        size_ms = ruler.ms(timed.on(unit, length))
-        if size_ms > tolerance.in_file_ms:
-            yield Finding(
-                kind="hidden_loss",
-                level="degradation",
-                evidence="media_clock",
-                expected="an edit list that shows what the file holds",
-                found=f"{size_ms} ms of this stream left out between two parts that are shown",
-                stream=stream.index,
-                from_ms=ruler.at(timed.on(unit, at)),
-                size_ms=size_ms,
-            )
-    for length, where in zip(stream.trimmed, ("before", "after"), strict=True):
-        size_ms = ruler.ms(timed.on(unit, length))
-        if size_ms > tolerance.in_file_ms:
-            yield Finding(
-                kind="hidden_loss",
-                level="note",
-                evidence="media_clock",
-                expected="an edit list that shows what the file holds",
-                found=f"{size_ms} ms of this stream left out {where} what is shown",
-                stream=stream.index,
-                size_ms=size_ms,
-            )
+    yield from _left_out(timed, ruler, tolerance)
     yield from _uneven(timed, ruler, end, reading, tolerance)
+
+
+def _left_out(timed: Timed, ruler: _Ruler, tolerance: Tolerance) -> Iterator[Finding]:
+    """What the file holds and its edit list shows nowhere: between two parts it is a loss, at the ends a note."""
+    between: list[tuple[int | None, int, str]] = [
+        (at, length, "between two parts that are shown") for at, length in timed.stream.hidden
+    ]
+    before, after = timed.stream.trimmed
+    for at, length, where in [*between, (None, before, "before what is shown"), (None, after, "after what is shown")]:
+        size_ms = ruler.ms(timed.on(ruler.unit, length))
+        if size_ms > tolerance.in_file_ms:
+            yield Finding(
+                kind="hidden_loss",
+                level="note" if at is None else "degradation",
+                evidence="media_clock",
+                expected="an edit list that shows what the file holds",
+                found=f"{size_ms} ms of this stream left out {where}",
+                stream=timed.stream.index,
+                from_ms=None if at is None else ruler.at(timed.on(ruler.unit, at)),
+                size_ms=size_ms,
+            )
 
 
 def _hole(
