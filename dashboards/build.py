@@ -25,7 +25,7 @@ SIGN_NAME_PX: Final = 34
 _PROMETHEUS: Final = {"type": "prometheus", "uid": "${datasource}"}
 _COLOURS: Final = {
     "over_24h": "dark-red", "20_24h": "red", "12_20h": "orange", "4_12h": "yellow", "0_4h": "green",
-    "missed": "red", "late": "orange", "met": "green", "unexplained": "red", "explained": "blue",
+    "none": "green", "missed": "red", "late": "orange", "met": "green", "unexplained": "red", "explained": "blue",
 }  # fmt: skip
 """Series whose colour means something; the others are told apart by Grafana's palette and by their names."""
 

@@ -172,7 +172,7 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
         Text("Deadlines decided, per hour", "每小时判定的时限"),
         Text(
             "Deadlines by how they ended in the hour before (article 9): met; missed; late, that is completed after the miss.",
-            "前一小时内归档时限的结果（第九条）：按时；逾期；逾期后补齐。",
+            "前一小时内归档时限的结果（第九条）：按时；逾期；逾期补交。",
         ),
     ),
     "causes": (
@@ -466,7 +466,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
     "outcome": {
         "met": Text("met", "按时"),
         "missed": Text("missed", "逾期"),
-        "late": Text("late", "逾期补齐"),
+        "late": Text("late", "逾期补交"),
     },
     "cause": {cause: Text(said, TERMS["zh"].causes[cause]) for cause, said in TERMS["en"].causes.items()},
     "shortfall": {

@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,7 +90,7 @@ def import_(
     if as_json:
         typer.echo(json.dumps(_as_json(wanted, outcome), ensure_ascii=False, indent=1))
     else:
-        _show(wanted, outcome)
+        _show(wanted, outcome, told)
     if any(row.outcome == "refused" for row in outcome.rows):
         raise typer.Exit(1)
 
@@ -195,19 +195,20 @@ def _as_json(wanted: Session, outcome: _Outcome) -> dict[str, Any]:
     }
 
 
-def _show(wanted: Session, outcome: _Outcome) -> None:
-    """The closing table, and what was refused with its reason."""
+def _show(wanted: Session, outcome: _Outcome, told: Metadata) -> None:
+    """The closing table, what was refused with its reason, and what is left to do."""
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     said = _as_json(wanted, outcome)
     table = Table("recording", "files", "state", title=f"{wanted.source_id}", title_justify="left")
     for recording in said["recordings"]:
         state = "ended" if recording["ended"] else "open: a file of it is not in yet"
         table.add_row(escape(recording["recording_id"]), str(recording["files"]), state)
-    console.print(table)
+    if said["recordings"]:
+        console.print(table)
+    same = f" ({said['duplicates']} with bytes that were in already)" if said["duplicates"] else ""
     console.print(
-        f"{said['files']} files, {said['bytes']:,} bytes: {said['announced']} announced "
-        f"({said['duplicates']} duplicates), {said['known']} known from before, {len(said['refused'])} refused; "
-        f"{said['sent_bytes']:,} bytes sent in {said['seconds']:.1f} s"
+        f"files: {said['files']}, {said['announced']} taken in{same}, {said['known']} were in from before, "
+        f"{len(said['refused'])} refused; {said['bytes']:,} bytes, {said['sent_bytes']:,} sent in {said['seconds']:.1f} s"
     )
     if said["cleared"] is not None:
         console.print(f"{len(said['cleared'])} files cleared, {len(said['kept'])} kept")
@@ -217,6 +218,30 @@ def _show(wanted: Session, outcome: _Outcome) -> None:
         console.print(f"[red]refused[/] {escape(refused['path'])}: {escape(refused['reason'])}")
     if len(said["refused"]) > _SHOWN_REFUSALS:
         console.print(f"and {len(said['refused']) - _SHOWN_REFUSALS} more; --json lists all")
+    for line in left_to_do(said, wanted, told):
+        console.print(escape(line))
+
+
+def left_to_do(said: Mapping[str, Any], wanted: Session, told: Metadata) -> list[str]:
+    """What whoever stands at the dock does next."""
+    names = [recording["recording_id"] for recording in said["recordings"]]
+    lines = []
+    if said["refused"]:
+        lines.append(
+            "what was refused lies where it was and is in no archive: mend it and run this again, nothing is sent twice"
+        )
+    if not names:
+        return lines
+    one = names[0] if len(names) == 1 else ""
+    lines.append(
+        f"whole or not, and archived, shows in a minute: `{f'unbroken recordings {one}'.strip()}`; delete nothing before"
+    )
+    if wanted.kind != "cctv" and None in (told.case_name, told.party_name, told.recorded_date):
+        name = one or "RECORDING"
+        lines.append(
+            f"case data are due within 24 hours (article 9): `unbroken describe {name} --source {wanted.source_id}`"
+        )
+    return lines
 
 
 def _text(path: Path) -> str:

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import getpass
 import json
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
@@ -66,7 +67,10 @@ def list_(
     elif not shown:
         typer.echo("nothing is in quarantine")
     else:
-        wide_console().print(listing(shown))
+        console = wide_console(markup=False)
+        console.print(listing(shown))
+        for line in remedies(shown):
+            console.print(line, soft_wrap=True)
     if any(one.decided is None for one in known):
         raise typer.Exit(1)
 
@@ -144,6 +148,21 @@ def listing(shown: Sequence[Standing]) -> Table:
         cells = (str(item.place), to_rfc3339(item.at)[:19].replace("T", " "), item.reason, size, words)
         rows.add_row(*(Text(printable(cell)) for cell in cells))
     return rows
+
+
+def remedies(shown: Sequence[Standing]) -> list[str]:
+    """What to type for the first that waits; what is wrong with it decides which."""
+    first = next((str(one.item.place) for one in shown if one.decided is None), None)
+    if first is None:
+        return []
+    name = shlex.quote(printable(first))
+    return [
+        "",
+        "for the first that waits, its bytes, and then one of two decisions:",
+        f"  unbroken quarantine show {name}",
+        f"  unbroken quarantine release {name} --because '…'   when what stopped it is mended: it is read again",
+        f"  unbroken quarantine discard {name} --because '…'   when nobody needs it: its bytes are kept",
+    ]
 
 
 def report(one: Standing, *, whole: bool = False) -> dict[str, Any]:

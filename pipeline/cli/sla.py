@@ -49,7 +49,7 @@ def report(
 ) -> None:
     """Report the recordings whose 24 hours began on these days (articles 8 and 9). Exit 1 if any deadline was missed."""
     if last < first:
-        raise typer.BadParameter("the last day is not before the first", param_hint="--to")
+        raise typer.BadParameter(f"expected a day from {first} on, found {last}", param_hint="--to")
     if as_json + as_csv + as_html > 1:
         raise typer.BadParameter("choose one of --json, --csv and --html")
     from pipeline.adapters.objects_s3 import S3Objects, open_client

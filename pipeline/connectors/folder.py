@@ -435,7 +435,9 @@ def _settled_stamp(candidate: Candidate, found: os.stat_result) -> FileStamp:
             again=True,
         )
     if stamp.size_bytes == 0:
-        raise Refused("0 bytes: the recorder wrote nothing into it")
+        raise Refused(
+            "0 bytes: the recorder wrote nothing into it; keep the card and look whether the device still has it"
+        )
     return stamp
 
 

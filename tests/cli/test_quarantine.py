@@ -7,7 +7,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from pipeline.cli.quarantine import listing, report, waiting
+from pipeline.cli.quarantine import listing, remedies, report, waiting
 from pipeline.domain.quarantine import Quarantined, QuarantineDecided, Standing
 from tests.builders import T0
 from tests.wire.contract import validator
@@ -43,6 +43,14 @@ def test_each_row_names_the_input_as_the_other_commands_take_it() -> None:
     assert "malformed" in found
     assert "null" in found
     assert "discarded by 王: a test" in found
+
+
+def test_the_first_that_waits_is_given_with_what_can_be_done_about_it() -> None:
+    found = "\n".join(remedies([standing_at(b"{", decided=True), standing_at(b"{")]))
+
+    for command in ("show", "release", "discard"):
+        assert f"unbroken quarantine {command} probe/unbroken.segment.landed.v1/3/17" in found
+    assert remedies([standing_at(b"{", decided=True)]) == []
 
 
 def test_a_strangers_bytes_cannot_steer_the_terminal() -> None:

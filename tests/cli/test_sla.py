@@ -125,7 +125,7 @@ def test_the_parts_of_one_report_agree_with_its_signed_document() -> None:
 @pytest.mark.parametrize(
     ("wish", "why"),
     [
-        (("--from", "2026-11-24", "--to", "2026-11-23"), "not before the first"),
+        (("--from", "2026-11-24", "--to", "2026-11-23"), "expected a day from 2026-11-24 on"),
         (("--from", "yesterday", "--to", "2026-11-23"), "expected a day"),
         (("--from", "2026-11-24", "--to", "2026-11-24", "--json", "--csv"), "choose one"),
         (("--from", "2026-11-24", "--to", "2026-11-24", "--lang", "fr"), "expected one of en, zh"),

@@ -107,7 +107,11 @@ def test_the_result_as_a_table_and_as_json(settings: Settings, tmp_path: Path) -
     result: dict[str, Any] = json.loads(said)
     assert (code, again) == (1, 1)
     assert "table-1-card" in out
-    assert "3 files, 3,000 bytes: 2 announced (0 duplicates), 0 known from before, 1 refused" in " ".join(out.split())
+    words = " ".join(out.split())
+    assert "files: 3, 2 taken in, 0 were in from before, 1 refused; 3,000 bytes, 3,000 sent" in words
+    assert "what was refused lies where it was and is in no archive" in words
+    assert "`unbroken recordings table-1-card`; delete nothing before" in words
+    assert "within 24 hours (article 9): `unbroken describe table-1-card --source table-1`" in words
     assert "notes\\n.txt: not media by its name" in " ".join(out.split())
     assert {name: result[name] for name in ("files", "bytes", "announced", "known", "sent_bytes")} == {
         "files": 3,
