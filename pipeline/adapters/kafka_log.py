@@ -17,6 +17,12 @@ _PATIENCE_S = 30
 """How long a read may take without one new record before the broker counts as unavailable."""
 
 
+def broker_away(kafka: str, exc: Exception) -> BrokerUnavailable:
+    """What to say, and what to do, when no connection to *kafka* came about."""
+    why = type(exc).__name__ if isinstance(exc, KafkaError) else str(exc)
+    return BrokerUnavailable(f"kafka does not answer, start it or mend UNBROKEN_KAFKA: {why} ({kafka})")
+
+
 @asynccontextmanager
 async def _consumer(kafka: str) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="none")
@@ -24,7 +30,7 @@ async def _consumer(kafka: str) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.start()
         yield consumer
     except (KafkaError, OSError) as exc:
-        raise BrokerUnavailable(f"kafka does not answer: {exc} ({kafka})") from exc
+        raise broker_away(kafka, exc) from exc
     finally:
         await consumer.stop()
 

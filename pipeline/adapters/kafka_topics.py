@@ -23,6 +23,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
+from pipeline.adapters.kafka_log import broker_away
 from pipeline.domain.errors import BrokerUnavailable, Misconfigured
 from pipeline.settings import Settings
 from pipeline.wire import topics
@@ -56,9 +57,7 @@ async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
         try:
             await client.start()
         except (KafkaError, OSError, ValueError) as exc:
-            raise BrokerUnavailable(
-                f"kafka does not answer, start it with `make up` or mend UNBROKEN_KAFKA: {exc} ({settings.kafka})"
-            ) from exc
+            raise broker_away(settings.kafka, exc) from exc
         yield client
     finally:
         await client.close()
@@ -116,12 +115,19 @@ async def committed(settings: Settings, group: str) -> dict[tuple[str, int], int
 async def progress(settings: Settings, group: str, names: Sequence[str]) -> tuple[Progress, ...]:
     """How far *group* has come on each partition of the topics *names*, as the broker knows it."""
     async with admin(settings) as client:
+        absent = sorted(set(names) - set(await client.list_topics()))
+        if absent:
+            raise BrokerUnavailable(
+                f"topic does not exist, create it with `unbroken topics apply` ({absent[0]} on {settings.kafka})"
+            )
         done = await _committed(client, group)
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
     await consumer.start()
     try:
         partitions = [TopicPartition(name, number) for name in names for number in range(settings.topic_partitions)]
         ends = await consumer.end_offsets(partitions)
+    except KafkaError as exc:
+        raise BrokerUnavailable(f"kafka did not say where its topics end: {exc} ({settings.kafka})") from exc
     finally:
         await consumer.stop()
     return tuple(

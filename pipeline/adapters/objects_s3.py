@@ -403,7 +403,9 @@ def mapped(where: str) -> Iterator[None]:
             f"the store does not answer: ReadTimeoutError; if it took a write, its disks may be full ({where})"
         ) from exc
     except (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError) as exc:
-        raise StoreUnavailable(f"the store does not answer: {type(exc).__name__} ({where})") from exc
+        raise StoreUnavailable(
+            f"the store does not answer, start it or mend UNBROKEN_STORE_URL: {type(exc).__name__} ({where})"
+        ) from exc
     except MinioException as exc:
         raise StoreError(f"the store's answer was not understood: {exc} ({where})") from exc
 

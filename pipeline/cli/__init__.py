@@ -7,6 +7,7 @@ results to stdout, ``--json`` for programs.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -67,6 +68,8 @@ def build(wanted: str | None = None) -> typer.Typer:
 
 def main() -> None:
     """Entry point of ``unbroken``: our own errors become one line and an exit code, never a traceback."""
+    # The Kafka client's warnings are for a worker's log. A command without one says itself what is wrong, once.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     try:
         build(sys.argv[1] if len(sys.argv) > 1 else None)()
     except UnbrokenError as exc:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.kafka_log import read_topic
 from pipeline.adapters.objects_s3 import S3Objects, open_client
 from pipeline.domain import continuity
@@ -22,16 +23,17 @@ from pipeline.domain.archive import LockedObject, RecordingArchived
 from pipeline.domain.canary import beat_at
 from pipeline.domain.chain import ChainState
 from pipeline.domain.continuity import RecordingEnded, SourceState
-from pipeline.domain.docket import DeadlineChanged
+from pipeline.domain.docket import DeadlineChanged, SourceDeadlines
 from pipeline.domain.errors import Malformed
 from pipeline.domain.identity import RecordingId
 from pipeline.domain.time import WallMs
+from pipeline.domain.tracked import missing_fields, progress
 from pipeline.policy import load_policy
 from pipeline.ports import ObjectStore
 from pipeline.reporting import states_of
 from pipeline.settings import Settings
 from pipeline.wire import codec, statements, topics
-from pipeline.wire.reports import Chained, Reported
+from pipeline.wire.reports import Awaited, Chained, Reported
 
 _LOOKS_AT_ONCE: Final = 8
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
@@ -40,12 +42,14 @@ _RECEIPT: Final = re.compile(r"r([1-9][0-9]*)/receipt\.json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """The running state by source, the last word on each deadline by recording, and all words on all of them, in order."""
+    """The running state by source, the last word on each deadline by recording, all words on all of them, in order, and
+    what the deadlines wait for that are neither met nor given up."""
 
     sources: Mapping[str, SourceState]
     chains: Mapping[str, ChainState]
     deadlines: Mapping[RecordingId, DeadlineChanged]
     changes: tuple[DeadlineChanged, ...]
+    awaited: Mapping[RecordingId, Awaited]
 
 
 def recordings(settings: Settings, only: str | None = None, running: Running | None = None) -> list[Reported]:
@@ -64,6 +68,7 @@ def recordings(settings: Settings, only: str | None = None, running: Running | N
             deadline=running.deadlines.get(account.recording_id),
             ended=True,
             statements=tuple(statements.archived(manifest)),
+            awaited=running.awaited.get(account.recording_id),
         )
     for reported in _remembered(settings, running):
         name = reported.recording_id
@@ -75,14 +80,21 @@ def recordings(settings: Settings, only: str | None = None, running: Running | N
 
 async def read_running(settings: Settings) -> Running:
     """Read the state topics and the deadline events to their ends."""
-    sources, chains, events = await asyncio.gather(
+    sources, chains, dockets, events = await asyncio.gather(
         states_of(settings, "continuity", SourceState),
         states_of(settings, "chain", ChainState),
+        states_of(settings, "deadline", SourceDeadlines),
         read_topic(settings.kafka, settings.topic(topics.DEADLINE.name), settings.topic_partitions),
     )
     changes = [codec.decode(topics.DEADLINE.name, record.value) for record in events]
     last = {change.recording_id: change for change in changes}
-    return Running(sources=sources, chains=chains, deadlines=last, changes=tuple(changes))
+    policy, now = load_policy(settings.policy), SystemClock().now()
+    awaited = {
+        name: Awaited(progress(tracked, policy), missing_fields(tracked, now, policy))
+        for docket in dockets.values()
+        for name, tracked in docket.open.items()
+    }
+    return Running(sources=sources, chains=chains, deadlines=last, changes=tuple(changes), awaited=awaited)
 
 
 def archived(
@@ -137,6 +149,7 @@ def _remembered(settings: Settings, running: Running) -> Iterator[Reported]:
                 archived=None,
                 deadline=running.deadlines.get(RecordingId(name)),
                 ended=recording.closed,
+                awaited=running.awaited.get(RecordingId(name)),
             )
 
 

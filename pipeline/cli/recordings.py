@@ -13,6 +13,12 @@ from pipeline.cli.tables import wide_console
 from pipeline.cli.terms import VERDICT_COLOURS
 from pipeline.settings import Settings
 
+_AWAITED: Final = {
+    "expected": "nothing of it has arrived",
+    "received": "not all of its files are here and read",
+    "described": "not archived yet",
+}
+"""What else a deadline waits for beside case data."""
 _UNARCHIVED: Final = {"open": "not ended yet", "pending": "ended, on its way"}
 
 
@@ -50,9 +56,9 @@ def recordings(
 def listing(reports: Sequence[Mapping[str, Any]]) -> Table:
     """One line per recording. Words carry the meaning; colour only repeats it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("recording", overflow="fold", min_width=24)
+    table.add_column("recording", overflow="fold", min_width=16)
     for column in ("verdict", "started (UTC)", "covered", "gaps", "archive", "deadline (UTC)"):
-        table.add_column(column, no_wrap=column != "gaps")
+        table.add_column(column, no_wrap=column in ("started (UTC)", "covered"))
     for report in reports:
         archive, deadline = report["archive"], report["deadline"]
         table.add_row(
@@ -137,7 +143,15 @@ def deadline_in_words(deadline: Mapping[str, Any] | None) -> str:
     if deadline is None:
         return "none yet"
     cause = f" ({deadline['cause']})" if deadline["cause"] else ""
-    return f"{deadline['state'].replace('_', ' ')}{cause}, {_clock(deadline['at'])[:16]}"
+    waits = f"; {awaited_in_words(deadline)}" if deadline["progress"] else ""
+    return f"{deadline['state'].replace('_', ' ')}{cause}, {_clock(deadline['at'])[:16]}{waits}"
+
+
+def awaited_in_words(deadline: Mapping[str, Any]) -> str:
+    """What a deadline that is not met waits for, all of it; as far as the running state still knows."""
+    fields = deadline["missing_fields"]
+    waits = [_AWAITED[deadline["progress"]]] if deadline["progress"] in _AWAITED else []
+    return "; ".join([*waits, *([f"case data missing: {', '.join(fields)}"] if fields else [])])
 
 
 def _clock(text: str | None) -> str:

@@ -20,9 +20,11 @@ from rich.console import Console
 
 from pipeline.adapters.clock import SystemClock
 from pipeline.cli.quarantine import held, waiting
+from pipeline.cli.status_screen import in_words
 from pipeline.domain.canary import CANARY_UNIT
 from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.errors import UnbrokenError
+from pipeline.domain.identity import RecordingId
 from pipeline.domain.policy import Policy
 from pipeline.domain.rolling import Verified, is_verified_key, parts, stand, verified_day
 from pipeline.domain.time import WallMs, to_rfc3339
@@ -31,11 +33,10 @@ from pipeline.policy import load_policy
 from pipeline.settings import WORKER_PORTS, Settings
 from pipeline.wire import topics
 from pipeline.wire.codec import load_state
-from pipeline.wire.reports import Reported, gap_reports
+from pipeline.wire.reports import Awaited, Reported, awaited_report, gap_reports
 from pipeline.wire.topics import Topic
 
 T = TypeVar("T")
-_UNKNOWN: Final = "NOT KNOWN"
 _READS_AT_ONCE: Final = 8
 
 STAGES: Final[Mapping[str, tuple[str, tuple[Topic, ...]]]] = {
@@ -69,7 +70,7 @@ def status(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:
-        for line in in_words(found):
+        for line in in_words(found, SystemClock().now()):
             Console(highlight=False, soft_wrap=True).print(line, markup=False)
     if found["not_known"]:
         raise typer.Exit(3)
@@ -110,7 +111,7 @@ def look(settings: Settings) -> dict[str, Any]:
         ],
         "stages": rows(lags, kept),
         "recordings": None if known is None else standings(known),
-        "deadlines": None if running is None else deadlines(running.changes, today),
+        "deadlines": None if running is None else deadlines(running.changes, today, running.awaited),
         "gaps": None if known is None else gaps([gap for one in known for gap in gap_reports(one, policy)]),
         "quarantine": None if kept is None else {"waiting": sum(kept.values())},
         "store": store,
@@ -143,9 +144,11 @@ def gaps(reports: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return {"open": states["open"], "unexplained": states["unexplained"], "to_review": reviews["waiting"]}
 
 
-def deadlines(changes: Iterable[DeadlineChanged], today: tuple[int, int]) -> dict[str, Any]:
+def deadlines(
+    changes: Iterable[DeadlineChanged], today: tuple[int, int], awaited: Mapping[RecordingId, Awaited]
+) -> dict[str, Any]:
     """How the deadlines stand, the canary's left out. ``missed_today``: those that passed today unmet, made up for or not;
-    ``oldest``: of what is not archived, what is or was due first."""
+    ``oldest``: of what is not archived with its case data, what is or was due first. *awaited*: what open ones wait for."""
     ours = [change for change in changes if change.unit != CANARY_UNIT]
     last = list({(change.source_id, change.recording_id): change for change in ours}.values())
     states = Counter(change.state for change in last)
@@ -163,16 +166,18 @@ def deadlines(changes: Iterable[DeadlineChanged], today: tuple[int, int]) -> dic
         "at_risk": states["at_risk"],
         "missed": states["missed"] + states["late"],
         "missed_today": len(missed),
-        "next": _first(ahead),
-        "oldest": _first([*ahead, *behind]),
+        "next": _first(ahead, awaited),
+        "oldest": _first([*ahead, *behind], awaited),
     }
 
 
-def _first(changes: Sequence[DeadlineChanged]) -> dict[str, Any] | None:
+def _first(changes: Sequence[DeadlineChanged], awaited: Mapping[RecordingId, Awaited]) -> dict[str, Any] | None:
     first = min(changes, key=lambda change: change.at, default=None)
     if first is None:
         return None
-    return {"recording_id": first.recording_id, "at": to_rfc3339(first.at), "state": first.state}
+    named = {"recording_id": first.recording_id, "source_id": first.source_id}
+    waits = awaited_report(awaited.get(first.recording_id))
+    return {**named, "at": to_rfc3339(first.at), "state": first.state, **waits}
 
 
 def _today(settings: Settings) -> tuple[int, int]:
@@ -246,65 +251,3 @@ def _ask(port: int) -> bool | None:
         return False
     except OSError:
         return None
-
-
-def in_words(found: Mapping[str, Any]) -> list[str]:
-    """The same for people: workers, what waits, what is due, what was missed, and last what is not known and why."""
-    told, kept, store = found["gaps"], found["quarantine"], found["store"]
-    lines = [_worker_in_words(worker) for worker in found["workers"]]
-    lines += [_stage_in_words(stage) for stage in found["stages"]]
-    lines += _recordings_in_words(found["recordings"], found["deadlines"])
-    if told is None:
-        lines.append(f"gaps: {_UNKNOWN}")
-    else:
-        where = "; `unbroken gaps` names them" if any(told.values()) else ""
-        counts = f"{told['open']} open, {told['unexplained']} unexplained, {told['to_review']} to review"
-        lines.append(f"gaps: {counts}{where}")
-    lines.append(f"quarantine: {_UNKNOWN if kept is None else str(kept['waiting']) + ' waiting'}")
-    if store is None:
-        lines.append(f"store locks: {_UNKNOWN}; try them: unbroken doctor worm")
-    else:
-        held_or_not = "held" if store["passed"] else "DID NOT HOLD, nothing is archived; see `unbroken doctor worm`"
-        lines.append(f"store locks: {held_or_not} when tried at {store['tried_at']}")
-    lines.append(_verified_in_words(found["verified"]))
-    return lines + [f"{_UNKNOWN} {gone['what']}: {gone['why']}" for gone in found["not_known"]]
-
-
-def _verified_in_words(verified: Mapping[str, Any] | None) -> str:
-    if verified is None:
-        return f"archive verified: {_UNKNOWN}; no turn of the ledger worker's verification is on record"
-    failed = (
-        f", {verified['failures']} FAILURES: see UnbrokenVerifyFailed in the runbook" if verified["failures"] else ""
-    )
-    return f"archive verified: {verified['fresh']} of {verified['parts']} parts are fresh{failed}"
-
-
-def _worker_in_words(worker: Mapping[str, Any]) -> str:
-    remedy = (
-        "" if worker["ready"] or "nobody" not in worker["detail"] else f"; start it: unbroken worker {worker['name']}"
-    )
-    return f"worker {worker['name']:<7} {'ready' if worker['ready'] else worker['detail'] + remedy}"
-
-
-def _stage_in_words(stage: Mapping[str, Any]) -> str:
-    lag, kept = stage["lag"], stage["quarantined"]
-    waits = _UNKNOWN if lag is None else f"{lag} inputs waiting" if lag else "nothing waiting"
-    set_aside = f", {kept} in quarantine: unbroken quarantine list" if kept else ""
-    return f"stage  {stage['name']:<11} {waits}{set_aside}"
-
-
-def _recordings_in_words(held: Mapping[str, Any] | None, due: Mapping[str, Any] | None) -> list[str]:
-    counts = held and (
-        f"{held['open']} open, {held['pending']} on their way to the archive, {held['archived']} archived"
-    )
-    lines = [f"recordings: {counts or _UNKNOWN}"]
-    if due is None:
-        return [*lines, f"deadlines: {_UNKNOWN}"]
-    following, oldest = due["next"], due["oldest"]
-    ahead = f"{following['at']} for {following['recording_id']}" if following else "none open"
-    waits = f"{oldest['recording_id']}, {oldest['state'].replace('_', ' ')}, due {oldest['at']}" if oldest else "none"
-    lines += [f"next deadline: {ahead}", f"oldest not archived: {waits}"]
-    lines.append(f"deadlines at risk: {due['at_risk']}, missed today: {due['missed_today']}")
-    if due["missed"]:
-        lines.append(f"deadlines missed: {due['missed']}; `unbroken sla report` says why and whom to ask")
-    return lines

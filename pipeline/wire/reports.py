@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import LockedObject, LockMode, RecordingArchived
@@ -20,9 +20,17 @@ from pipeline.domain.policy import Policy
 from pipeline.domain.review import is_uninterrupted, opinions, review_of
 from pipeline.domain.statement import described
 from pipeline.domain.time import to_rfc3339
+from pipeline.domain.tracked import Progress
 
 ArchiveStateWord = Literal["open", "pending", "archived"]
 """Still recording or expected to; ended and on its way; locked with a receipt."""
+
+
+class Awaited(NamedTuple):
+    """What a deadline that is not met waits for: how far its recording is, and the mandatory fields nobody has stated."""
+
+    progress: Progress
+    missing_fields: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +45,7 @@ class Chained:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
     """Everything known of one recording, from the archive if it is there, else from the running state. ``statements``:
-    those its archived manifest keeps."""
+    those its archived manifest keeps; ``awaited``: as long as its deadline is neither met nor given up."""
 
     account: RecordingEnded
     chain: Chained
@@ -45,6 +53,7 @@ class Reported:
     deadline: DeadlineChanged | None
     ended: bool
     statements: tuple[Annotation, ...] = ()
+    awaited: Awaited | None = None
 
     @property
     def recording_id(self) -> RecordingId:
@@ -79,7 +88,7 @@ def recording_report(known: Reported) -> dict[str, Any]:
         "findings": plain(account.findings),
         "chain": {"links": known.chain.links, "head": known.chain.head, "closed": known.chain.closed},
         "archive": _archive(known),
-        "deadline": _deadline(known.deadline),
+        "deadline": _deadline(known.deadline, known.awaited),
     }
 
 
@@ -108,8 +117,17 @@ def gap_reports(known: Reported, policy: Policy) -> list[dict[str, Any]]:
     ]
 
 
-def _deadline(change: DeadlineChanged | None) -> dict[str, Any] | None:
-    return None if change is None else {"at": to_rfc3339(change.at), "state": change.state, "cause": change.cause}
+def _deadline(change: DeadlineChanged | None, awaited: Awaited | None) -> dict[str, Any] | None:
+    if change is None:
+        return None
+    return {"at": to_rfc3339(change.at), "state": change.state, "cause": change.cause, **awaited_report(awaited)}
+
+
+def awaited_report(awaited: Awaited | None) -> dict[str, Any]:
+    """What is waited for, as every report has it."""
+    if awaited is None:
+        return {"progress": None, "missing_fields": []}
+    return {"progress": awaited.progress, "missing_fields": list(awaited.missing_fields)}
 
 
 def _archive(known: Reported) -> dict[str, Any]:

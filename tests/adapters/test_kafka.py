@@ -125,6 +125,13 @@ async def test_a_group_that_never_committed_has_everything_before_it() -> None:
     assert [(item.partition, item.committed, item.lag) for item in found] == [(0, None, 4), (1, None, 0)]
 
 
+async def test_asking_for_progress_before_topics_are_made_says_at_once_how_to_make_them() -> None:
+    settings = _settings()
+
+    with pytest.raises(BrokerUnavailable, match="unbroken topics apply"):
+        await asyncio.wait_for(progress(settings, "nobody", [settings.topic(topics.LANDED.name)]), 20)
+
+
 def test_reading_an_unknown_topic_says_how_to_make_it() -> None:
     with pytest.raises(BrokerUnavailable, match="unbroken topics apply"):
         asyncio.run(read_topic(KAFKA, f"absent-{secrets.token_hex(4)}", 2))

@@ -46,7 +46,13 @@ REPORT: dict[str, Any] = {
         "lock_mode": "COMPLIANCE",
         "retain_until_min": "2027-11-24T08:01:00.000Z",
     },
-    "deadline": {"at": "2026-11-25T08:00:30.000Z", "state": "met", "cause": None},
+    "deadline": {
+        "at": "2026-11-25T08:00:30.000Z",
+        "state": "met",
+        "cause": None,
+        "progress": None,
+        "missing_fields": [],
+    },
 }
 
 
@@ -112,15 +118,36 @@ def test_gaps_are_counted_and_the_unexplained_ones_named(gaps: list[dict[str, An
     ],
 )
 def test_a_listing_dates_only_the_deadlines_that_lie_ahead(state: str, cause: str | None, words: str) -> None:
-    report = {**REPORT, "deadline": {"at": "2026-11-25T08:00:30.000Z", "state": state, "cause": cause}}
+    report = {**REPORT, "deadline": {**REPORT["deadline"], "state": state, "cause": cause}}
 
     assert words in _seen(listing([report]))
 
 
 def test_a_miss_is_told_with_its_cause() -> None:
-    missed = {"at": "2026-11-25T08:00:30.000Z", "state": "missed", "cause": "metadata"}
+    missed = {**REPORT["deadline"], "state": "missed", "cause": "metadata"}
 
     assert deadline_in_words(missed) == "missed (metadata), 2026-11-25 08:00"
+
+
+def test_a_deadline_that_is_not_met_says_everything_it_waits_for() -> None:
+    due = {**REPORT["deadline"], "state": "at_risk", "progress": "received", "missing_fields": ["party_name"]}
+
+    assert (
+        deadline_in_words(due)
+        == "at risk, 2026-11-25 08:00; not all of its files are here and read; case data missing: party_name"
+    )
+
+
+@pytest.mark.parametrize("state", ["tracked", "at_risk"])
+def test_a_narrow_window_cuts_no_deadline_off(state: str) -> None:
+    console = Console(width=110, force_terminal=False, highlight=False)
+    report = {**REPORT, "recording_id": "hall-1-5473-20261128T072000Z", "verdict": "not_testable"}
+
+    with console.capture() as shown:
+        console.print(listing([{**report, "deadline": {**REPORT["deadline"], "state": state}}]))
+
+    assert " 11-25 " in shown.get()
+    assert "08:00" in shown.get().replace("2026-11-24 08:00", "")
 
 
 def test_an_ended_recording_is_on_its_way_until_it_is_locked() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pipeline.domain.annotation import Metadata
 from pipeline.domain.docket import DeadlineChanged
 from pipeline.domain.time import WallMs
-from pipeline.wire.reports import Chained, Reported, gap_reports, recording_report, weakest_mode
+from pipeline.wire.reports import Awaited, Chained, Reported, gap_reports, recording_report, weakest_mode
 from tests.builders import explanation, metadata, policy
 from tests.builders_archive import archived, ended, gap, locked
 from tests.wire.contract import validator
@@ -40,6 +40,7 @@ def test_a_report_is_as_its_schema_says() -> None:
     reports = [
         recording_report(_reported()),
         recording_report(_reported(deadline=_due("unit"))),
+        recording_report(_reported(deadline=_due("unit"), awaited=Awaited("verified", ("case_name",)))),
         recording_report(_reported(archived=None)),
         recording_report(_reported(archived=None, ended=False, chain=Chained(links=0, head=None, closed=False))),
     ]
