@@ -38,6 +38,13 @@ def test_every_domain_module_has_its_test(module: str) -> None:
     assert (ROOT / f"tests/domain/test_{module}.py").is_file()
 
 
+@pytest.mark.parametrize("module", sorted(path.stem for path in (ROOT / "pipeline/domain").glob("[!_]*.py")))
+def test_the_architecture_says_what_every_domain_module_decides(module: str) -> None:
+    table = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+
+    assert f"`{module}`" in table
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_and_cited_path_resolves(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""The README's command lines are ones the product takes: each command exists and each option is its own."""
+"""The command lines of the README and the documents are ones the product takes: commands exist, options are their own."""
 
 from __future__ import annotations
 
@@ -21,6 +21,23 @@ LINES = [
     for part in re.split(r"&&|&(?=\s|$)", line.split(" #")[0].rstrip())
     if part.strip().startswith("unbroken ")
 ]
+
+
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("infra/**/*.md"), *ROOT.glob("schemas/*.md")]
+)
+
+
+def _exists(words: list[str]) -> bool:
+    """Whether a command begins with these words; what stands behind one is an argument."""
+    command = typer.main.get_command(build())
+    for word in words:
+        if not isinstance(command, TyperGroup):
+            return True
+        if word not in command.commands:
+            return False
+        command = command.commands[word]
+    return True
 
 
 def _fault(line: str) -> str | None:
@@ -55,3 +72,19 @@ def test_the_readme_shows_the_commands_people_begin_with() -> None:
 )
 def test_a_line_that_is_not_understood_would_be_noticed(line: str) -> None:
     assert _fault(line) is not None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_names_only_commands_that_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    spoken = {match.rstrip("/") for match in re.findall(r"`unbroken ([a-z]+(?: [a-z]+)?)[ `]", text)}
+    spoken |= set(re.findall(r"^unbroken ([a-z]+(?: [a-z]+)?)(?= |$)", text, flags=re.MULTILINE))
+
+    assert [words for words in sorted(spoken) if not _exists(words.split())] == []
+
+
+def test_the_readme_shows_every_command() -> None:
+    command = typer.main.get_command(build())
+    assert isinstance(command, TyperGroup)
+
+    assert sorted(set(command.commands) - {line.split()[1] for line in LINES} - {"check"}) == []
