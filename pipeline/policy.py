@@ -38,6 +38,7 @@ class _Archive(msgspec.Struct, forbid_unknown_fields=True):
     checkpoint_s: int
     verify_within_s: int
     sm3: bool
+    chunk_tree: bool = True
 
 
 class _Explanation(msgspec.Struct, forbid_unknown_fields=True):
@@ -94,6 +95,7 @@ def load_policy(path: Path | None = None) -> Policy:
         checkpoint_s=raw.archive.checkpoint_s,
         verify_within_s=raw.archive.verify_within_s,
         sm3=raw.archive.sm3,
+        chunk_tree=raw.archive.chunk_tree,
         voice_explanation_kinds=raw.explanation.voice_kinds,
         voice_within_s=raw.explanation.voice_within_s,
         uninterrupted_matters=raw.explanation.uninterrupted_matters,

@@ -57,6 +57,7 @@ def policy(**changes: Any) -> Policy:
         checkpoint_s=300,
         verify_within_s=2_419_200,
         sm3=False,
+        chunk_tree=True,
         voice_explanation_kinds=("body_camera", "voice_recorder", "camcorder"),
         voice_within_s=120,
         uninterrupted_matters=(),

@@ -11,7 +11,9 @@ source's held links have grown to :data:`HELD_BYTES`. The rules:
    each other lie side by side, and :func:`assemble` tells.
 3. Checkpoints may overlap, when links were sent twice or a state was lost: the same links, once more.
 4. A hole between links is not filled or judged here. Each side of it is written as it came; stitch stops at it.
-5. A recording that is archived when its close is due needs no checkpoint: its chain stands in the archive.
+5. What a genesis names is written before it: a close that is lost and made again is another one, and the genesis would name
+   one that nobody can show.
+6. A recording that is archived when its close is due needs no checkpoint: its chain stands in the archive.
 """
 
 from __future__ import annotations
@@ -118,10 +120,11 @@ def step(state: CheckpointState, event: LinkAppended | CheckpointDue) -> Step:
 
 
 def _write(state: CheckpointState, name: RecordingId, through_seq: int | None = None) -> Step:
-    """Let go of *name*'s links up to *through_seq* (``None``: all)."""
+    """Let go of *name*'s links up to *through_seq* (``None``: all), and before them of what their genesis names."""
     held = state.held.get(name)
     if held is None or (through_seq is not None and held.links[0].seq > through_seq):
         return state, ()
+    state, before = _write_named(state, held.links[0])
     count = len(held.links) if through_seq is None else through_seq - held.links[0].seq + 1
     written, kept = held.links[:count], held.links[count:]
     others = {other: value for other, value in state.held.items() if other != name}
@@ -134,7 +137,16 @@ def _write(state: CheckpointState, name: RecordingId, through_seq: int | None = 
         last_seq=written[-1].seq,
         links=written,
     )
-    return replace(state, held=others), (made,)
+    return replace(state, held=others), (*before, made)
+
+
+def _write_named(state: CheckpointState, first: LinkAppended) -> Step:
+    """Let go of another recording's links up to the close that *first*, if it is a genesis, names, as far as they are held."""
+    for other, held in state.held.items() if first.kind == "genesis" else ():
+        for link in held.links:
+            if link.kind == "close" and f'"previous":"{link.hash}"' in first.record:
+                return _write(state, other, link.seq)
+    return state, ()
 
 
 def due(states: Iterable[CheckpointState], now: WallMs) -> tuple[CheckpointDue, ...]:

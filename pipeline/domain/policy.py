@@ -56,6 +56,7 @@ class Policy:
     checkpoint_s: int
     verify_within_s: int
     sm3: bool
+    chunk_tree: bool
     voice_explanation_kinds: tuple[SourceKind, ...]
     voice_within_s: int
     uninterrupted_matters: tuple[str, ...]

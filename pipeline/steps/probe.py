@@ -43,7 +43,7 @@ class ProbeStep:
 
     async def step(self, landed: SegmentLanded) -> SegmentProbed:
         """Raises ``ObjectDiffers`` (not retryable) naming both digests, ``DiskFull``, and the store's errors."""
-        digests = Digests(tree=True, sm3=self._policy.sm3)
+        digests = Digests(tree=self._policy.chunk_tree, sm3=self._policy.sm3)
         try:
             with tempfile.NamedTemporaryFile(dir=self._folder, prefix="segment-") as file:
                 observed = await asyncio.to_thread(fetch, self._store, landed.object, cast(BinaryIO, file), digests)
@@ -62,7 +62,7 @@ class ProbeStep:
             observed_sha256=observed.sha256,
             probe_version=self._version,
             observed_sm3=observed.sm3,
-            chunk_root=observed.chunk_root,
+            chunk_root=observed.chunk_root if self._policy.chunk_tree else None,
         )
 
     async def _facts(self, path: Path, landed: SegmentLanded) -> MediaFacts:

@@ -63,6 +63,37 @@ def say(through: int, name: RecordingId = RECORDING) -> CheckpointDue:
     return CheckpointDue(source_id=SOURCE, recording_id=name, through_seq=through, said_at=T0)
 
 
+def test_the_close_a_genesis_names_is_written_before_the_genesis() -> None:
+    third = RecordingId("hall-1-third")
+    made = links(
+        probed(0),
+        session_ended(expected=1),
+        photo(3, announcement=2),
+        probed(1, recording_id=OTHER, announcement=3),
+        session_ended("end-2", expected=1, recording_id=OTHER),
+        probed(2, recording_id=third, announcement=4),
+    )
+
+    state, written = held(*made, say(0, third))
+
+    closes = [link.seq for link in made if link.kind == "close"]
+    assert [(one.recording_id, one.last_seq) for one in written] == [
+        (RECORDING, closes[0]),
+        (OTHER, closes[1]),
+        (third, 0),
+    ]
+    assert [(name, [link.kind for link in one.links]) for name, one in state.held.items()] == [(RECORDING, ["late"])]
+
+
+def test_a_genesis_that_names_what_is_written_already_waits_for_nothing() -> None:
+    made = links(probed(0), session_ended(expected=1), probed(1, recording_id=OTHER, announcement=2))
+
+    state, written = held(*made, say(1), say(-1, OTHER))
+
+    assert [(one.recording_id, one.first_seq, one.last_seq) for one in written] == [(RECORDING, -1, 1), (OTHER, -1, -1)]
+    assert list(state.held) == [OTHER]
+
+
 def spans(written: Sequence[Checkpoint]) -> list[tuple[int, int]]:
     return [(one.first_seq, one.last_seq) for one in written]
 

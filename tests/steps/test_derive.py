@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.objects_memory import MemoryObjects
-from pipeline.domain.derivative import Copied, CopiedStream, Derivative, derivative_document, document_key
+from pipeline.domain.derivative import Copied, CopiedStream, Derivative, derivative_document, derived_key, document_key
 from pipeline.domain.errors import MediaUnreadable, ObjectDiffers
 from pipeline.domain.identity import Sha256
 from pipeline.domain.landing import ObjectRef
@@ -148,6 +148,24 @@ async def test_a_document_that_states_another_payload_is_a_fault_of_both_files(s
     faults = Proof(store=stage.store, derived="derived", payloads=payloads)(stage.original)
 
     assert [fault.place for fault in faults or ()] == ["originals/film", f"derived/{made.derived.key}"]
+
+
+async def test_a_copy_of_something_else_with_a_document_that_fits_it_is_a_fault_of_the_original(stage: Stage) -> None:
+    made, other = await stage.step.derive(stage.original), b"copy of another film"
+    stream = made.copied.streams[0]
+    theirs = (replace(stream, payload=replace(stream.payload, sha256=sha(b"other units"))),)
+    key = derived_key(sha(other))
+    stage.store.put_bytes("derived", key, other, sha(other), retain_until=None)
+    swapped = ObjectRef(bucket="derived", key=key, version_id="", sha256=sha(other), size_bytes=len(other))
+    fitting = replace(made, derived=swapped, copied=replace(made.copied, streams=theirs))
+    stage.damage(document_key(stage.original.sha256), derivative_document(fitting))
+
+    def read(path: Path) -> tuple[CopiedStream, ...]:
+        return theirs if path.read_bytes() == other else payloads(path)
+
+    faults = Proof(store=stage.store, derived="derived", payloads=read)(stage.original)
+
+    assert [fault.place for fault in faults or ()] == ["originals/film"]
 
 
 @pytest.mark.parametrize(("which", "change"), CHANGED)

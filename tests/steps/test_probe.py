@@ -93,6 +93,14 @@ async def test_the_same_pass_gives_the_root_of_the_chunks_and_sm3_where_the_poli
     assert (both.observed_sm3, both.chunk_root) == (hashlib.new("sm3", DATA).hexdigest(), plain.chunk_root)
 
 
+async def test_a_policy_without_the_tree_leaves_its_root_out_and_changes_nothing_else(tmp_path: Path) -> None:
+    without = ProbeStep(cast(ObjectStore, Shelf()), Reader(), builders.policy(chunk_tree=False), "unbroken 1", tmp_path)
+
+    made, plain = await without.step(landed()), await step(Shelf(), Reader(), tmp_path).step(landed())
+
+    assert made == replace(plain, chunk_root=None)
+
+
 async def test_a_segment_probed_twice_gives_the_same_event_and_leaves_nothing(tmp_path: Path) -> None:
     probe = step(Shelf(), Reader(), tmp_path)
 
