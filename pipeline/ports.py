@@ -40,6 +40,16 @@ class ObjectStat:
     legal_hold: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layers:
+    """What lies at one key beside one version. ``versions``: id, size and ETag, newest first; ETags of equal bytes are equal
+    if they were sent in the same way. ``marked``: a delete marker lies over them, or between (no versions are told with it)."""
+
+    key: str
+    versions: tuple[tuple[str, int, str], ...] = ()
+    marked: bool = False
+
+
 class ObjectStore(Protocol):
     """Versioned objects under Object Lock. Blocking; callers on an event loop use a bounded thread pool.
 
@@ -87,6 +97,11 @@ class ObjectStore(Protocol):
 
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectStat]:
         """Newest versions under *prefix*, in key order, lazily. Lock fields may be absent (``none``): stat to know."""
+        ...
+
+    def layers(self, bucket: str, prefix: str) -> Iterator[Layers]:
+        """Keys under *prefix* with more than one version, and those with a delete marker, lazily; a key with both is named
+        for each. A copy, which has no versions, names none."""
         ...
 
     def versions(self, bucket: str, key: str) -> Sequence[str]:

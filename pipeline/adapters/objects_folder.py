@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from pipeline.domain.errors import Misconfigured, ObjectMissing
 from pipeline.domain.landing import ObjectRef
-from pipeline.ports import ObjectStat
+from pipeline.ports import Layers, ObjectStat
 
 
 class FolderObjects:
@@ -50,6 +50,9 @@ class FolderObjects:
         files = ((path.relative_to(top).as_posix(), path) for path in (top / prefix).rglob("*") if path.is_file())
         for key, path in sorted(files):
             yield self._stat(bucket, key, path, "")
+
+    def layers(self, bucket: str, prefix: str) -> Iterator[Layers]:  # noqa: ARG002  # a copy has no versions
+        return iter(())
 
     def _path(self, bucket: str, key: str) -> Path:
         parts = PurePosixPath(bucket, key).parts

@@ -21,7 +21,7 @@ from pipeline.domain.errors import Misconfigured, NotLocked, ObjectMissing, Sour
 from pipeline.domain.identity import Sha256
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.time import WallMs
-from pipeline.ports import Clock, ObjectStat
+from pipeline.ports import Clock, Layers, ObjectStat
 
 Operation = Literal["stat", "send", "read", "extend", "hold"]
 
@@ -45,6 +45,8 @@ class _Version:
 class _Bucket:
     lock_days: int | None
     versions: dict[str, list[_Version]] = field(default_factory=dict)
+    marked: set[str] = field(default_factory=set)
+    """Keys over which a delete marker lies."""
 
 
 class MemoryObjects:
@@ -114,9 +116,23 @@ class MemoryObjects:
             return stat
 
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectStat]:
-        found = self._bucket(bucket).versions
-        for key in sorted(key for key in found if key.startswith(prefix)):
+        found, marked = self._bucket(bucket).versions, self._bucket(bucket).marked
+        for key in sorted(key for key in found if key.startswith(prefix) and key not in marked):
             yield found[key][-1].stat
+
+    def layers(self, bucket: str, prefix: str) -> Iterator[Layers]:
+        found = self._bucket(bucket)
+        for key, kept in sorted(found.versions.items()):
+            if key.startswith(prefix) and len(kept) > 1:
+                told = (
+                    (one.stat.version_id, len(one.data), hashlib.sha256(one.data).hexdigest()) for one in kept[::-1]
+                )
+                yield Layers(key=key, versions=tuple(told))
+        yield from (Layers(key=key, marked=True) for key in sorted(found.marked) if key.startswith(prefix))
+
+    def mark_deleted(self, bucket: str, key: str) -> None:
+        """What a plain DELETE does, which no lock prevents: the key seems empty, and its versions stay."""
+        self._bucket(bucket).marked.add(key)
 
     def versions(self, bucket: str, key: str) -> Sequence[str]:
         return [version.stat.version_id for version in reversed(self._bucket(bucket).versions.get(key, []))]
@@ -142,6 +158,7 @@ class MemoryObjects:
                 retain_until=until,
                 legal_hold=False,
             )
+            bucket.marked.discard(wanted.key)
             kept = bucket.versions.setdefault(wanted.key, [])
             if bucket.lock_days is None:
                 kept.clear()
@@ -154,7 +171,8 @@ class MemoryObjects:
         return self._buckets[name]
 
     def _version(self, bucket: str, key: str, version_id: str | None) -> _Version:
-        found = self._bucket(bucket).versions.get(key, [])
+        hidden = version_id is None and key in self._bucket(bucket).marked
+        found = [] if hidden else self._bucket(bucket).versions.get(key, [])
         for version in reversed(found):
             if version_id is None or version.stat.version_id == version_id:
                 return version

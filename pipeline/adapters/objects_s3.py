@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 from urllib.parse import urlsplit
@@ -51,7 +50,7 @@ from pipeline.domain.errors import (
 from pipeline.domain.identity import Sha256
 from pipeline.domain.landing import ObjectRef
 from pipeline.domain.time import WallMs
-from pipeline.ports import ObjectStat
+from pipeline.ports import Layers, ObjectStat
 from pipeline.settings import Settings
 
 PART_BYTES: Final = 16 << 20
@@ -197,15 +196,19 @@ class S3Objects:
                 version_id=ref.version_id or None,
             )
 
-    def extra_versions(self, bucket: str) -> Iterator[tuple[str, int]]:
-        """Keys with more than one version, and how many: a request that the store did long after we gave up on it. The
-        bytes are equal, the lock keeps them all: waste, told and left."""
-        with mapped(bucket):
-            listed = self._client.list_objects(bucket, recursive=True, include_version=True)
-            for key, found in groupby(listed, key=lambda item: item.object_name):
-                count = sum(not item.is_delete_marker for item in found)
-                if count > 1:
-                    yield str(key), count
+    def layers(self, bucket: str, prefix: str) -> Iterator[Layers]:
+        with mapped(f"{bucket}/{prefix}"):
+            listed = self._client.list_objects(bucket, prefix=prefix, recursive=True, include_version=True)
+            held: list[Any] = []
+            for item in listed:  # of each page the versions in the order of their keys, then the markers
+                if item.is_delete_marker:
+                    yield Layers(key=str(item.object_name), marked=True)
+                    continue
+                if held and held[0].object_name != item.object_name:
+                    yield from _layers(held)
+                    held = []
+                held.append(item)
+            yield from _layers(held)
 
     def unfinished_uploads(self, bucket: str) -> int:
         """How many multi-part uploads were begun and not ended: running now, or broken off."""
@@ -321,6 +324,12 @@ class S3Objects:
             if not page.is_truncated:
                 return found
             marker = str(page.next_part_number_marker)
+
+
+def _layers(found: Sequence[Any]) -> Iterator[Layers]:
+    if len(found) > 1:
+        versions = tuple((item.version_id or "", item.size or 0, item.etag or "") for item in found)
+        yield Layers(key=str(found[0].object_name), versions=versions)
 
 
 class _Client(Minio):

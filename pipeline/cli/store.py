@@ -57,9 +57,10 @@ def extras() -> None:
     settings = Settings()
     store = open_store(settings)
     found = [
-        f"{count} versions  {bucket}/{key}"
+        f"{len(one.versions)} versions  {bucket}/{one.key}"
         for bucket in (settings.originals, settings.records)
-        for key, count in store.extra_versions(bucket)
+        for one in store.layers(bucket, "")
+        if one.versions
     ]
     for line in found:
         typer.echo(line)

@@ -154,7 +154,8 @@ def not_covered(about: str, check: Check, why: str) -> Item:
     return Item(about=about, check=check, result="not_covered", place="", expected="", found=why)
 
 
-def _same(place: str, expected: object, found: object) -> Iterator[Fault]:
+def same(place: str, expected: object, found: object) -> Iterator[Fault]:
+    """The fault of two sides that are not equal, if they are not."""
     if expected != found:
         yield Fault(place=place, expected=_from_difference(expected, found), found=_from_difference(found, expected))
 
@@ -230,40 +231,38 @@ def _manifest(revision: Revision) -> Iterator[Fault]:
         for link, record in zip(links, records, strict=True)
         if link.kind in ("explanation", "metadata")
     ]
-    yield from _same("format", MANIFEST_FORMAT, manifest["format"])
-    yield from _same(
-        "names", names(revision), tuple(manifest[key] for key in ("source_id", "recording_id", "revision"))
-    )
-    yield from _same("device", (first.source_kind, first.unit), (manifest["source_kind"], manifest["unit"]))
-    yield from _same("account", records[-1].get("account_sha256"), digest(manifest["account"]))
-    yield from _same("policy_version", manifest["account"]["policy_version"], manifest["policy_version"])
+    yield from same("format", MANIFEST_FORMAT, manifest["format"])
+    yield from same("names", names(revision), tuple(manifest[key] for key in ("source_id", "recording_id", "revision")))
+    yield from same("device", (first.source_kind, first.unit), (manifest["source_kind"], manifest["unit"]))
+    yield from same("account", records[-1].get("account_sha256"), digest(manifest["account"]))
+    yield from same("policy_version", manifest["account"]["policy_version"], manifest["policy_version"])
     named = {"genesis": first.hash, "head": last.hash, "close_seq": last.seq, "links": len(links), "closed": True}
-    yield from _same("chain", named, manifest["chain"])
-    yield from _same("earlier_closes", closes[:-1], manifest["earlier_closes"])
+    yield from same("chain", named, manifest["chain"])
+    yield from same("earlier_closes", closes[:-1], manifest["earlier_closes"])
     stated = {record["content"]["sha256"]: record["content"]["length"] for _, record in segments}
-    yield from _same("originals", stated, {item["sha256"]: item["size_bytes"] for item in manifest["originals"]})
-    yield from _same(
+    yield from same("originals", stated, {item["sha256"]: item["size_bytes"] for item in manifest["originals"]})
+    yield from same(
         "segments",
         sorted((link.seq, link.hash, record["content"]["sha256"]) for link, record in segments),
         sorted((item["seq"], item["hash"], item["sha256"]) for item in manifest["segments"]),
     )
-    yield from _same("statements", said, manifest["statements"])
-    yield from _same(
+    yield from same("statements", said, manifest["statements"])
+    yield from same(
         "documents",
         sorted(name for name in DOCUMENTS if name != "manifest.json"),
         sorted(item["name"] for item in manifest["documents"]),
     )
     for item in manifest["documents"]:
         content = revision.contents.get(item["name"])
-        yield from _same(f"documents: {item['name']}", _size(item["size_bytes"], item["sha256"]), _content(content))
+        yield from same(f"documents: {item['name']}", _size(item["size_bytes"], item["sha256"]), _content(content))
 
 
 def _timeline(revision: Revision) -> Iterator[Fault]:
     timeline, account = revision.timeline or {}, (revision.manifest or {}).get("account", {})
-    yield from _same("format", TIMELINE_FORMAT, timeline["format"])
-    yield from _same("names", names(revision)[1:], (timeline["recording_id"], timeline["revision"]))
+    yield from same("format", TIMELINE_FORMAT, timeline["format"])
+    yield from same("names", names(revision)[1:], (timeline["recording_id"], timeline["revision"]))
     for name in ("runs", "gaps", "started_at", "ended_at"):
-        yield from _same(name, account.get(name), timeline[name])
+        yield from same(name, account.get(name), timeline[name])
 
 
 def _receipt(revision: Revision) -> Iterator[Fault]:
@@ -271,32 +270,32 @@ def _receipt(revision: Revision) -> Iterator[Fault]:
     if receipt is None:
         yield Fault(place=RECEIPT, expected="a receipt", found="none: not archived yet, or taken away")
         return
-    yield from _same("form", receipt_document(receipt).decode(), revision.receipt_bytes.decode("utf-8", "replace"))
-    yield from _same("names", names(revision), (receipt.source_id, receipt.recording_id, receipt.revision))
-    yield from _same("objects_sha256", objects_digest(receipt.originals, receipt.records), receipt.objects_sha256)
+    yield from same("form", receipt_document(receipt).decode(), revision.receipt_bytes.decode("utf-8", "replace"))
+    yield from same("names", names(revision), (receipt.source_id, receipt.recording_id, receipt.revision))
+    yield from same("objects_sha256", objects_digest(receipt.originals, receipt.records), receipt.objects_sha256)
     here = [f"{revision.bucket}/{folder(revision)}/{name}" for name in DOCUMENTS]
-    yield from _same("records", here, [place(item.object) for item in receipt.records])
+    yield from same("records", here, [place(item.object) for item in receipt.records])
     for locked in (*receipt.originals, *receipt.records):
-        yield from _same(f"lock_mode of {place(locked.object)}", "COMPLIANCE", locked.lock_mode)
+        yield from same(f"lock_mode of {place(locked.object)}", "COMPLIANCE", locked.lock_mode)
     if revision.links:
         yield from _receipt_of_chain(receipt, revision.links)
     account = (revision.manifest or {}).get("account")
     if account is not None:
         for name in ("ended_at", "first_received_at"):
-            yield from _same(name, account[name], plain(getattr(receipt, name)))
+            yield from same(name, account[name], plain(getattr(receipt, name)))
 
 
 def _receipt_of_chain(receipt: RecordingArchived, links: Sequence[LinkAppended]) -> Iterator[Fault]:
     """The close it is of, the device, and every original exactly once, at a place some link states."""
-    yield from _same("close_hash", links[-1].hash, receipt.close_hash)
-    yield from _same("device", (links[0].source_kind, links[0].unit), (receipt.source_kind, receipt.unit))
+    yield from same("close_hash", links[-1].hash, receipt.close_hash)
+    yield from same("device", (links[0].source_kind, links[0].unit), (receipt.source_kind, receipt.unit))
     stated: dict[str, set[tuple[object, ...]]] = {}
     for link in links:
         if link.kind in ("segment", "late"):
             record = json.loads(link.record)
             where = tuple(record["object"][name] for name in ("bucket", "key", "version_id"))
             stated.setdefault(record["content"]["sha256"], set()).add((*where, record["content"]["length"]))
-    yield from _same("originals", sorted(stated), sorted(item.object.sha256 for item in receipt.originals))
+    yield from same("originals", sorted(stated), sorted(item.object.sha256 for item in receipt.originals))
     for item in receipt.originals:
         ref = item.object
         found = (ref.bucket, ref.key, ref.version_id, ref.size_bytes)
@@ -319,7 +318,7 @@ def check_rebuilt(revision: Revision, software: str) -> list[Item]:
 def _rebuilt(revision: Revision, software: str) -> Iterator[Fault]:
     for name, data in stitch.documents(revision.links, software):
         made = Content(sha256=Sha256(hashlib.sha256(data).hexdigest()), size_bytes=len(data))
-        yield from _same(name, _content(made), _content(revision.contents.get(name)))
+        yield from same(name, _content(made), _content(revision.contents.get(name)))
 
 
 def folder(revision: Revision) -> str:
@@ -337,7 +336,7 @@ def check_signature(about: str, receipt: RecordingArchived, keys: Collection[str
     """*keys*: ids of the public keys that are known from outside the archive. *genuine*: the key the receipt names signed
     :func:`signed_message`; without *keys* that is the key the archive itself holds under this id, ``None`` if it holds none."""
     signed = f"signed by key {receipt.key_id}"
-    faults = list(_not_signed(receipt.key_id, keys, genuine))
+    faults = list(not_signed(receipt.key_id, keys, genuine))
     if not faults and genuine is None:
         return not_covered(about, "signature", f"no public key was given (the receipt names key {receipt.key_id})")
     if not faults and not keys:
@@ -346,72 +345,12 @@ def check_signature(about: str, receipt: RecordingArchived, keys: Collection[str
     return answers(about, "signature", faults, signed)[0]
 
 
-def _not_signed(name: str, keys: Collection[str], genuine: bool | None) -> Iterator[Fault]:
+def not_signed(name: str, keys: Collection[str], genuine: bool | None) -> Iterator[Fault]:
+    """Why what names the key *name* is not signed by it; the rest as for :func:`check_signature`."""
     if keys and name not in keys:
         yield Fault(place="key_id", expected=f"key {' or '.join(sorted(keys))}", found=f"key {name}")
     elif genuine is False:
         yield Fault(place="signature", expected=f"signed by key {name}", found="not what that key signed")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vouched:
-    """A record beside the recordings, at ``key``. ``found``: the digest of the bytes there (``None``: nothing is there);
-    ``stated``, ``key_id``: what its seal names, of a report nothing but the key; ``genuine``: as for :func:`check_signature`;
-    ``why``: why there is no such word; ``lock``: ``None`` if there is nobody to ask."""
-
-    key: str
-    found: Sha256 | None
-    stated: tuple[str, str] | None = None
-    key_id: str = ""
-    genuine: bool | None = None
-    why: str = ""
-    lock: Lock | None = None
-
-
-def check_seals(bucket: str, records: Sequence[Vouched], keys: Collection[str]) -> list[Item]:
-    """Every record beside the recordings against its seal, and every seal against its record; *keys* as for
-    :func:`check_signature`. A record without a seal is told, and NOT COVERED."""
-    faults, unsealed, own = list[Fault](), list[str](), 0
-    for one in records:
-        where = f"{bucket}/{one.key}"
-        if one.why:
-            faults.append(Fault(place=where, expected="a seal or signature", found=one.why))
-        elif not one.key_id:
-            unsealed.append(where)
-        else:
-            said = list(_not_signed(one.key_id, keys, one.genuine))
-            if not said and one.stated is not None:
-                said += _same("", _sealed_place(*one.stated), _sealed_place(one.key, one.found))
-            faults += [Fault(place=where, expected=each.expected, found=each.found) for each in said]
-            own += not said and not keys
-    told = len(records) - len(unsealed)
-    items = answers(bucket, "signature", faults, f"{told} records beside the recordings, as signed") if told else []
-    if own and not faults:
-        why = f"{own} records beside the recordings, signed by a key that comes from the archive itself"
-        items = [not_covered(bucket, "signature", why)]
-    if unsealed:
-        items.append(
-            not_covered(bucket, "signature", f"nobody answers for {_listed(unsealed, 'records without a seal')}")
-        )
-    return items
-
-
-def _sealed_place(key: str, digest: str | None) -> str:
-    return f"{key} is nothing" if digest is None else f"{key} with sha256 {digest}"
-
-
-def check_record_locks(bucket: str, records: Sequence[Vouched]) -> list[Item]:
-    """The locks of records beside the recordings: until when each must be locked, the policy says (``retention sweep``)."""
-    asked = [(one, one.lock) for one in records if one.lock is not None]
-    faults = list[Fault]()
-    for one, lock in asked:
-        if lock.mode != "COMPLIANCE" or lock.retain_until is None:
-            date = "no date" if lock.retain_until is None else to_rfc3339(lock.retain_until)
-            expected, found = "COMPLIANCE until a date", f"{lock.mode} until {date}"
-            faults.append(Fault(place=f"{bucket}/{one.key}", expected=expected, found=found))
-    return (
-        answers(bucket, "locks", faults, f"{len(asked)} records beside the recordings in COMPLIANCE") if asked else []
-    )
 
 
 def check_published(bucket: str, key: str, name: str, data: bytes, keys: Collection[str]) -> Item:
@@ -421,15 +360,10 @@ def check_published(bucket: str, key: str, name: str, data: bytes, keys: Collect
         found = key_id(public_of(data))
     except ValueError as exc:
         return answers(about, "signature", [Fault(place=key, expected=f"public key {name}", found=str(exc))], "")[0]
-    faults = _same(key, f"public key {name}", f"public key {found}")
+    faults = same(key, f"public key {name}", f"public key {found}")
     if found == name and keys and name not in keys:
         return not_covered(about, "signature", f"public key {name} is not among those given")
     return answers(about, "signature", faults, f"public key {name}")[0]
-
-
-def check_entry(bucket: str, key: str, digest: Sha256, found: Sha256) -> Item:
-    """An entry of a register, at *key*, against the *digest* its place is made of."""
-    return answers(f"{bucket}/{key}", "documents", _same(key, digest, found), "has the digest its place names")[0]
 
 
 # -- objects -------------------------------------------------------------------------------------------------------------
@@ -470,7 +404,7 @@ def check_contents(
             for name, value in stated._asdict().items():
                 computed = getattr(content, name)
                 if value is not None and computed is not None:
-                    faults += _same(f"{place(ref)} {name}", value, computed)
+                    faults += same(f"{place(ref)} {name}", value, computed)
     size_bytes = sum(item.ref.size_bytes for item in seen)
     return answers(about, check, faults, f"{len(seen)} objects, {size_bytes} bytes read")
 
@@ -520,10 +454,10 @@ def _content(content: Content | None) -> str:
 def check_revisions(about: str, revisions: Sequence[Revision]) -> list[Item]:
     """The revisions of one recording, in order: none is absent, and each chain begins with the whole one before it."""
     numbers = [revision.number for revision in revisions]
-    faults = list(_same("revisions", list(range(1, max(numbers) + 1)), numbers))
+    faults = list(same("revisions", list(range(1, max(numbers) + 1)), numbers))
     for before, after in pairwise(revisions):
         kept = [link.hash for link in after.links[: len(before.links)]]
-        faults += _same(f"r{before.number} in the chain of r{after.number}", [link.hash for link in before.links], kept)
+        faults += same(f"r{before.number} in the chain of r{after.number}", [link.hash for link in before.links], kept)
     return answers(about, "revisions", faults, f"{len(numbers)}, each continuing the one before")
 
 
@@ -534,10 +468,11 @@ def check_extra(bucket: str, places: Sequence[str]) -> Item:
     """Objects at *places* that are no document of a recording and no original that one names."""
     if not places:
         return answers(bucket, "extra", (), "nothing beside what the recordings name")[0]
-    return not_covered(bucket, "extra", _listed(places, "objects that no recording names"))
+    return not_covered(bucket, "extra", listed(places, "objects that no recording names"))
 
 
-def _listed(places: Sequence[str], what: str) -> str:
+def listed(places: Sequence[str], what: str) -> str:
+    """How many of *what* there are, and the first of their *places*."""
     more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
     return f"{len(places)} {what}: {', '.join(places[:_NAMED])}{more}"
 

@@ -32,7 +32,7 @@ from pipeline.domain.source_statement import statement_at
 from pipeline.domain.verify import Content, Fault
 from pipeline.domain.viewing import is_view_key
 from pipeline.domain.worm import is_report_key
-from pipeline.ports import ObjectStat
+from pipeline.ports import Layers, ObjectStat
 from pipeline.wire import codec, topics
 
 LIMIT_BYTES: Final = 64 << 20
@@ -55,16 +55,18 @@ class ReadableStore(Protocol):
     def open(self, ref: ObjectRef) -> AbstractContextManager[BinaryIO]: ...
     def read(self, bucket: str, key: str, limit_bytes: int = 64 << 20) -> bytes: ...
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectStat]: ...
+    def layers(self, bucket: str, prefix: str) -> Iterator[Layers]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """What was listed under *prefix*. ``recordings``: their revisions, ``checkpoints``: their keys, by source and
+    """What was listed under *prefix*, and further ``prefixes``. ``recordings``: their revisions, ``checkpoints``: their keys, by source and
     recording; ``keys``: ids of public keys, ``entries``: digests of what registers say, by their place; ``beside``: places of
     all records that should have a seal, with the recording they speak of (empty: none); ``seals``: places whose seals are there; ``reports``: those that are signed in themselves;
     ``extra``: keys of no document."""
 
     prefix: str
+    prefixes: tuple[str, ...]
     recordings: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     checkpoints: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
@@ -77,12 +79,10 @@ class Shelf:
 
 def shelf_of(store: ReadableStore, bucket: str, source: str | None = None, recording: str | None = None) -> Shelf:
     """What lies in the bucket of records, or of it only what is *source*'s, *recording*'s."""
-    shelf = Shelf("" if source is None else f"recordings/{source}/")
-    prefixes = [shelf.prefix]
-    if source is not None:
-        sealed = [f"{folder}/{source}/" for folder in _SEALED]
-        prefixes += [*sealed, *map(seal_key, sealed)]
-    for listed in (stat for prefix in prefixes for stat in store.list(bucket, prefix)):
+    sealed = [] if source is None else [f"{folder}/{source}/" for folder in _SEALED]
+    first = "" if source is None else f"recordings/{source}/"
+    shelf = Shelf(first, (first, *sealed, *map(seal_key, sealed)))
+    for listed in (stat for prefix in shelf.prefixes for stat in store.list(bucket, prefix)):
         match = _DOCUMENT.fullmatch(listed.key)
         if match is None:
             _place(shelf, listed.key)

@@ -6,24 +6,30 @@ Whatever is wrong with one recording is told and never ends the sweep; only a st
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
+from pipeline.domain.checkpoint import checkpoint_of
 from pipeline.domain.errors import Malformed, ObjectMissing
 from pipeline.domain.identity import RecordingId, SourceId
 from pipeline.domain.keeping import Demand, Lies, Shortfall, demanded, register_folder, shortfalls, unknown_classes
 from pipeline.domain.keys import published_key
-from pipeline.domain.time import WallMs
+from pipeline.domain.seal import seal_key
+from pipeline.domain.time import WallMs, from_rfc3339
 from pipeline.ports import Clock
+from pipeline.steps.checkpoint import read_checkpoint
 from pipeline.steps.keeping import AT_ONCE, Keeper, Place
-from pipeline.steps.shelf import shelf_of
+from pipeline.steps.shelf import Shelf, shelf_of
 
 AGAIN_S: Final = 3600
 """A sweep that found something, or could not be ended, is followed by another so soon."""
 FIRST_S: Final = 60
+_DATED: Final = ("deadlines/", "statements/")
+"""Records that say themselves when they were made."""
 MENDABLE: Final = ("retention", "hold")
 
 
@@ -58,7 +64,8 @@ class Sweep:
         swept = Swept(at=self.clock.now())
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sweep") as pool:
             again = []
-            for about in self._recordings(source, recording):
+            shelf = shelf_of(self.keeper.store, self.keeper.records, source, recording)
+            for about in self._recordings(shelf, source, recording):
                 swept.recordings += 1
                 if self._one(about, swept, pool, repair=False):
                     again.append(about)
@@ -67,10 +74,39 @@ class Sweep:
             for name, until in sorted(swept.keys.items()):
                 place = Place(self.keeper.records, published_key(name), "")
                 swept.found += self._short(f"key {name}", (place,), Demand(until, False), swept, pool, repair)
+            if recording is None:
+                self._beside(shelf, swept, pool, repair)
         return swept
 
-    def _recordings(self, source: str | None, recording: str | None) -> Iterator[tuple[SourceId, RecordingId]]:
-        shelf = shelf_of(self.keeper.store, self.keeper.records, source, recording)
+    def _beside(self, shelf: Shelf, swept: Swept, pool: ThreadPoolExecutor, repair: bool) -> None:
+        """Misses, statements and links of what is not archived, each with its seal: for the provisional time since it was
+        made. Registers were looked at with their recordings; checkpoints of what is archived have served."""
+        archived = {name for recordings in shelf.recordings.values() for name in recordings}
+        kept = {
+            key
+            for recordings in shelf.checkpoints.values()
+            for name, keys in recordings.items()
+            if name not in archived
+            for key in keys
+        }
+        for key in shelf.beside:
+            if key not in kept and not key.startswith(_DATED):
+                continue
+            try:
+                made_at = _made_at(key, self.keeper.store.read(self.keeper.records, key))
+            except (Malformed, ObjectMissing) as exc:
+                told = "a record that can be read"
+                swept.found.append(Shortfall(about=key, kind="unreadable", place=key, expected=told, found=str(exc)))
+                continue
+            until = WallMs(min(made_at, swept.at) + self.keeper.policy.provisional_retention_s * 1000)
+            places = [
+                Place(self.keeper.records, one, "") for one in (key, *([seal_key(key)] if key in shelf.seals else ()))
+            ]
+            swept.found += self._short(key, places, Demand(until, False), swept, pool, repair)
+
+    def _recordings(
+        self, shelf: Shelf, source: str | None, recording: str | None
+    ) -> Iterator[tuple[SourceId, RecordingId]]:
         named = {(one, name) for one, recordings in shelf.recordings.items() for name in recordings}
         for about in sorted({*named, *self.keeper.registered()}):
             if source in (None, about[0]) and recording in (None, about[1]):
@@ -126,6 +162,19 @@ class Sweep:
         except ObjectMissing:
             return None
         return Lies(mode=stat.lock_mode, retain_until=stat.retain_until, legal_hold=stat.legal_hold)
+
+
+def _made_at(key: str, data: bytes) -> WallMs:
+    """When the record at *key* was made, at least: as it says itself. Raises :class:`Malformed`."""
+    try:
+        if checkpoint_of(key):
+            dated = [json.loads(link.record) for link in read_checkpoint(key, data).links]
+            named = ("received_at", "made_at", "first_received_at", "at")
+            return max((from_rfc3339(one[name]) for one in dated for name in named if name in one), default=WallMs(0))
+        fields = json.loads(data)
+        return from_rfc3339(fields["at"] if "at" in fields else fields["statement"]["made_at"])
+    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+        raise Malformed(f"this record does not say when it was made: {exc} ({key})") from exc
 
 
 def watch(

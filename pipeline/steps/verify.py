@@ -22,10 +22,10 @@ from pipeline.domain.errors import Malformed, ObjectMissing
 from pipeline.domain.history import Past
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
 from pipeline.domain.landing import ObjectRef
-from pipeline.domain.seal import raw_signature, read_seal, seal_key, signed_in
+from pipeline.domain.seal import raw_signature
 from pipeline.domain.selection import Selection
-from pipeline.domain.sla import misplaced
-from pipeline.domain.verify import Content, Fault, Item, Lock, Revision, Seen, Vouched
+from pipeline.domain.verify import Content, Fault, Item, Lock, Revision, Seen
+from pipeline.steps.beside import BesideReader
 from pipeline.steps.checkpoint import read_checkpoint
 from pipeline.steps.digests import Digests
 from pipeline.steps.seal import public_key
@@ -114,56 +114,16 @@ class Verification:
         yield verify.coverage(selection, run.looked_at, run.listed)
 
     def _beside(self, shelf: Shelf, run: _Run) -> Iterator[Item]:
-        """The items of the records that no receipt lists."""
-        vouched: list[Vouched] = []
-        for key in sorted({*shelf.beside, *shelf.seals, *shelf.reports}):
-            about = shelf.beside.get(key, "")
-            if not (run.selection.takes(about) if about else run.whole):
-                continue
-            found = run.digests.get(key) or self._digest(key)
-            if key in shelf.entries and found is not None:
-                yield verify.check_entry(self.records, key, shelf.entries[key], found)
-            vouched.append(self._vouched(key, found, sealed=key in shelf.seals, report=key in shelf.reports))
-        yield from verify.check_seals(self.records, vouched, self.keys.keys())
-        yield from verify.check_record_locks(self.records, vouched)
-
-    def _digest(self, key: str) -> Sha256 | None:
-        try:
-            return self._digest_of(self.store.read(self.records, key))
-        except ObjectMissing:
-            return None
-
-    def _digest_of(self, data: bytes) -> Sha256:
-        self.on_read(len(data))
-        return Sha256(hashlib.sha256(data).hexdigest())
-
-    def _vouched(self, key: str, found: Sha256 | None, *, sealed: bool, report: bool) -> Vouched:
-        """What is said for the record at *key* with the digest *found*: by its seal, or, of a report, by itself."""
-        lock = self._record_lock(key) if self.locks and found is not None else None
-        if not sealed and not report:
-            return Vouched(key=key, found=found, lock=lock)
-        data = self.store.read(self.records, key if report else seal_key(key))
-        self.on_read(len(data))
-        try:
-            signed = signed_in(data)
-            stated = None if report else read_seal(data)
-            why = misplaced(key, signed.fields) if report else ""
-        except ValueError as exc:
-            return Vouched(key=key, found=found, why=str(exc), lock=lock)
-        public = public_key(self.store, self.records, self.keys, signed.key_id)
-        return Vouched(
-            key=key,
-            found=found,
-            stated=None if stated is None else (stated.key, stated.sha256),
-            key_id=signed.key_id,
-            why=why,
-            genuine=None if public is None else self.signed(public, signed.message, signed.signature),
-            lock=lock,
+        reading = BesideReader(
+            store=self.store,
+            records=self.records,
+            originals=self.originals,
+            locks=self.locks,
+            keys=self.keys,
+            signed=self.signed,
+            on_read=self.on_read,
         )
-
-    def _record_lock(self, key: str) -> Lock:
-        stat = self.store.stat(self.records, key)
-        return Lock(mode=stat.lock_mode, retain_until=stat.retain_until)
+        yield from reading.items(shelf, run.selection, run.digests, whole=run.whole)
 
     def _source(self, source: str, recordings: Mapping[str, list[int]], run: _Run, pool: Executor) -> Iterator[Item]:
         """The items of the recordings that are looked at, then those of all of them together."""
@@ -261,7 +221,8 @@ class Verification:
         found, unreadable = list[Checkpoint](), list[Fault]()
         for key in keys:
             data = self.store.read(self.records, key)
-            run.digests[key] = self._digest_of(data)
+            self.on_read(len(data))
+            run.digests[key] = Sha256(hashlib.sha256(data).hexdigest())
             try:
                 found.append(read_checkpoint(key, data))
             except Malformed as exc:

@@ -187,6 +187,11 @@ class ObjectsContract:
         with pytest.raises(ValueError, match="at most 10 bytes"):
             store.read(unlocked, key, limit_bytes=10)
 
+    def test_what_is_there_once_has_no_layers(self, store: ObjectStore, locked: str, key: str) -> None:
+        store.put_bytes(locked, key, b"once", sha(b"once"), retain_until=soon(2))
+
+        assert list(store.layers(locked, key)) == []
+
     def test_objects_are_listed_in_key_order(self, store: ObjectStore, unlocked: str) -> None:
         prefix = f"list/{secrets.token_hex(4)}/"
         for name in ("b", "a/2", "a/1", "证据"):

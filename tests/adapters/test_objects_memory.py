@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.objects_memory import Fault, MemoryObjects
-from pipeline.domain.errors import AccessRefused, NotLocked, StoreUnavailable
+from pipeline.domain.errors import AccessRefused, NotLocked, ObjectMissing, StoreUnavailable
+from pipeline.ports import Layers
 from tests.adapters.objects_contract import ObjectsContract, sha, soon
 
 
@@ -83,3 +84,15 @@ def test_an_extension_whose_answer_was_lost_is_made_good_by_repeating(store: Mem
 
     assert again.retain_until is not None
     assert again.retain_until >= until
+
+
+def test_a_delete_marker_hides_a_key_and_is_told(store: MemoryObjects) -> None:
+    stat = store.put_bytes("originals", "k", b"x", sha(b"x"), retain_until=soon(60))
+
+    store.mark_deleted("originals", "k")
+
+    assert list(store.list("originals", "")) == []
+    with pytest.raises(ObjectMissing):
+        store.stat("originals", "k")
+    assert store.stat("originals", "k", stat.version_id) == stat
+    assert list(store.layers("originals", "")) == [Layers(key="k", marked=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import secrets
 import socket
 import threading
@@ -34,6 +35,7 @@ from pipeline.domain.errors import (
 )
 from pipeline.domain.identity import Sha256
 from pipeline.domain.time import WallMs, from_rfc3339
+from pipeline.ports import Layers
 from pipeline.settings import Settings
 from tests.adapters.objects_contract import ObjectsContract, sha, soon
 from tests.adapters.s3 import own_settings, short_policy
@@ -180,7 +182,19 @@ def test_a_locked_version_can_be_neither_removed_nor_unlocked(settings: Settings
         )
     client.remove_object(settings.originals, "held")
 
+    assert list(store.layers(settings.originals, "held")) == [Layers(key="held", marked=True)]
     assert store.stat(settings.originals, "held", stat.version_id) == stat
+
+
+@stack
+def test_another_version_over_a_locked_one_is_told_newest_first(settings: Settings, store: S3Objects) -> None:
+    first = store.put_bytes(settings.originals, "over", b"x", sha(b"x"), retain_until=soon(5))
+    second = open_client(settings).put_object(settings.originals, "over", io.BytesIO(b"yy"), 2)
+
+    (found,) = store.layers(settings.originals, "over")
+
+    assert [(name, size) for name, size, _ in found.versions] == [(second.version_id, 2), (first.version_id, 1)]
+    assert len({tag for _, _, tag in found.versions}) == 2
 
 
 @stack

@@ -18,7 +18,7 @@ from pipeline.steps.keeping import Keeper
 from pipeline.steps.sweep import AGAIN_S, Sweep, Swept, look
 from tests.builders import SOURCE, T0, policy
 from tests.builders_archive import DAY_MS, classified_as, held_for, keeper_of, released_from, signer
-from tests.steps.archived import FIRST, SECOND, Archive
+from tests.steps.archived import FIRST, OPEN, SECOND, Archive
 
 YEAR_MS = 365 * DAY_MS
 
@@ -266,3 +266,46 @@ def test_a_store_that_does_not_mend_is_not_believed(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(NotLocked):
         sweep(archive).run(repair=True)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        f"checkpoints/{SOURCE}/{OPEN}/",
+        f"seals/checkpoints/{SOURCE}/{OPEN}/",
+        "deadlines/",
+        "seals/deadlines/",
+        "statements/",
+    ],
+)
+def test_records_beside_the_recordings_that_are_locked_for_less_are_told_and_mended(folder: str) -> None:
+    archive = Archive(checkpoints=True)
+    sweep(archive).run(repair=True)
+    key = next(stat.key for stat in archive.store.list("records", folder))
+    tampered(archive, "records", key, retain_until=WallMs(T0 + DAY_MS))
+
+    found = sweep(archive).run(repair=True).found
+
+    assert [(one.about, one.kind, one.place) for one in found] == [
+        (key.removeprefix("seals/"), "retention", f"records/{key}")
+    ]
+    assert sweep(archive).run().found == []
+
+
+def test_checkpoints_of_what_is_archived_have_served() -> None:
+    archive = Archive(checkpoints=True)
+    sweep(archive).run(repair=True)
+    key = next(stat.key for stat in archive.store.list("records", f"checkpoints/{SOURCE}/{FIRST}/"))
+    tampered(archive, "records", key, retain_until=WallMs(T0))
+
+    assert sweep(archive).run().found == []
+
+
+def test_a_record_that_cannot_be_read_is_told_and_ends_nothing() -> None:
+    archive = Archive(checkpoints=True)
+    sweep(archive).run(repair=True)
+    key = next(stat.key for stat in archive.store.list("records", "deadlines/"))
+    versions = archive.store._buckets["records"].versions[key]
+    versions[-1] = replace(versions[-1], data=b"[]")
+
+    assert [(one.about, one.kind) for one in sweep(archive).run().found] == [(key, "unreadable")]

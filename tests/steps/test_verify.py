@@ -20,7 +20,7 @@ from pipeline.adapters import signing
 from pipeline.adapters.objects_folder import FolderObjects
 from pipeline.adapters.objects_memory import Fault, MemoryObjects
 from pipeline.adapters.signing import Ed25519Signer
-from pipeline.domain.archive import RecordingArchived, objects_digest, receipt_document, signed_message
+from pipeline.domain.archive import LockMode, RecordingArchived, objects_digest, receipt_document, signed_message
 from pipeline.domain.canonical import canonical
 from pipeline.domain.errors import StoreUnavailable
 from pipeline.domain.identity import Sha256
@@ -92,7 +92,7 @@ def test_what_the_stages_archived_passes_in_every_check() -> None:
         ("archive", "coverage"),
     ]
     assert [item.check for item in items if item.about == PUBLISHED] == ["signature"]
-    assert len(items) == 4 * len(checks) + 3 + 2 + 1 + 3
+    assert len(items) == 4 * len(checks) + 3 + 2 + 1 + 2 + 3
 
 
 def test_a_copy_passes_but_for_the_locks_that_nobody_can_be_asked_about(copied: Path) -> None:
@@ -494,7 +494,7 @@ def test_a_version_put_over_an_archived_document_is_told_and_the_archived_one_is
 
     _newer(store, key)
 
-    assert faults(ask(store)) == [(ABOUT_B, "locks", f"records/{key}")]
+    assert faults(ask(store)) == [(about, "locks", f"records/{key}") for about in (ABOUT_B, "records")]
 
 
 @pytest.mark.parametrize(("mode", "until"), [("none", None), ("GOVERNANCE", 2 * T0), ("COMPLIANCE", T0)])
@@ -527,3 +527,75 @@ def test_a_name_in_a_copy_that_leads_out_of_it_is_not_followed(disc: Path) -> No
     put(path, _edited(receipt, signer(), originals=(replace(receipt.originals[0], object=out),)))
 
     assert (ABOUT_B, "originals", "originals/../../secret") in faults(look(disc))
+
+
+def hidden(archive: Archive, prefix: str) -> list[str]:
+    """Somebody with the right to delete lays delete markers over everything under *prefix*; no lock prevents that."""
+    keys = [stat.key for stat in archive.store.list("records", prefix)]
+    for key in keys:
+        archive.store.mark_deleted("records", key)
+    return [f"records/{key}" for key in keys]
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        f"recordings/{SOURCE}/{THIRD}/",
+        f"recordings/{SOURCE}/{FIRST}/r2/",
+        f"checkpoints/{SOURCE}/{OPEN}/",
+        f"seals/checkpoints/{SOURCE}/{OPEN}/",
+        f"keeping/{SOURCE}/{FIRST}/",
+        f"deadlines/{SOURCE}/{THIRD}/",
+        "reports/",
+    ],
+)
+def test_what_a_delete_marker_hides_is_named_where_nothing_else_misses_it(prefix: str) -> None:
+    archive = Archive(checkpoints=True)
+    keys = hidden(archive, prefix)
+
+    told = {item.place for item in ask(archive.store) if (item.check, item.result) == ("locks", "fail")}
+
+    assert keys
+    assert set(keys) <= told
+
+
+@pytest.mark.parametrize("only", [{"source": SOURCE}, {"source": SOURCE, "recording": FIRST}])
+def test_a_run_that_is_narrowed_asks_for_what_lies_over_its_own_records(only: dict[str, str]) -> None:
+    archive = Archive(checkpoints=True)
+    (receipt,) = hidden(archive, f"recordings/{SOURCE}/{FIRST}/r2/receipt.json")
+
+    told = {item.place for item in ask(archive.store, **only) if (item.check, item.result) == ("locks", "fail")}
+
+    assert receipt in told
+
+
+@pytest.mark.parametrize(("data", "result"), [(b"other bytes", "fail"), (None, "pass")], ids=["other", "the same"])
+def test_another_version_over_a_record_is_named_unless_it_has_the_same_bytes(data: bytes | None, result: str) -> None:
+    archive = Archive(checkpoints=True)
+    key = next(stat.key for stat in archive.store.list("records", f"deadlines/{SOURCE}/"))
+    versions = archive.store._buckets["records"].versions[key]
+    versions.append(
+        replace(versions[-1], stat=replace(versions[-1].stat, version_id="later"), data=data or versions[-1].data)
+    )
+
+    found = [item for item in ask(archive.store) if (item.about, item.check) == ("records", "locks")]
+
+    assert {item.result for item in found if item.place in ("", f"records/{key}")} >= {result}
+    assert (f"records/{key}" in {item.place for item in found}) is (result == "fail")
+
+
+MODES: list[LockMode] = ["none", "GOVERNANCE"]
+
+
+def test_locks_of_records_beside_the_recordings_are_asked_for() -> None:
+    archive = Archive(checkpoints=True)
+    keys = [
+        stat.key for folder in ("checkpoints", "keeping", "seals") for stat in archive.store.list("records", folder)
+    ]
+    for key, mode in zip(keys, MODES * len(keys), strict=False):
+        versions = archive.store._buckets["records"].versions[key]
+        versions[-1] = replace(versions[-1], stat=replace(versions[-1].stat, lock_mode=mode))
+
+    told = {item.place for item in ask(archive.store) if (item.check, item.result) == ("locks", "fail")}
+
+    assert {f"records/{key}" for key in keys} <= told
