@@ -27,6 +27,11 @@ from pipeline.settings import Settings
 from pipeline.wire.codec import encode
 from pipeline.wire.statements import take
 
+_SHOWN_BY: Final[Mapping[str, str]] = {
+    "metadata": "in a moment `unbroken recordings {recording}` shows what its deadline still waits for",
+    "explanation": "in a moment `unbroken gaps --source {source}` shows what it explains",
+}
+"""Where whoever said something sees that it was heard: nobody is told of a name that was mistyped."""
 _REASONS: Final = ", ".join(get_args(ReasonCode))
 
 
@@ -41,14 +46,22 @@ def instant(text: str) -> WallMs:
     return WallMs(round(at.timestamp() * 1000))
 
 
+def spelt(text: str) -> str:
+    """A time as statements spell it; what is none stays as it is, for the rules to refuse by field, rule and article."""
+    try:
+        return to_rfc3339(instant(text))
+    except typer.BadParameter:
+        return text
+
+
 Recording = Annotated[str, typer.Argument(help="The recording's id, as `unbroken recordings` shows it.")]
 Source = Annotated[str, typer.Option("--source", help="The source's id.")]
 By = Annotated[
     str, typer.Option("--by", default_factory=getpass.getuser, help="Who says so.", show_default="login name")
 ]
-Start = Annotated[int, typer.Option("--start", parser=instant, metavar="TIME", help="ISO 8601 with zone.")]
-End = Annotated[int, typer.Option("--end", parser=instant, metavar="TIME", help="ISO 8601 with zone.")]
-Voice = Annotated[int | None, typer.Option(parser=instant, metavar="TIME", help="Where the reason is spoken.")]
+Start = Annotated[str, typer.Option("--start", parser=spelt, metavar="TIME", help="ISO 8601 with zone.")]
+End = Annotated[str, typer.Option("--end", parser=spelt, metavar="TIME", help="ISO 8601 with zone.")]
+Voice = Annotated[str | None, typer.Option(parser=spelt, metavar="TIME", help="Where the reason is spoken.")]
 Lang = Annotated[str, typer.Option("--lang", callback=language, help="Language of messages: en or zh.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be sent and send nothing.")]
 
@@ -99,12 +112,12 @@ def explain(
 ) -> None:
     """Say why a recording has a gap (article 8)."""
     body = {
-        "gap_start": _spelt(start),
-        "gap_end": _spelt(end),
+        "gap_start": start,
+        "gap_end": end,
         "reason": reason,
         "text": text,
-        "voice_start": _spelt(voice_start),
-        "voice_end": _spelt(voice_end),
+        "voice_start": voice_start,
+        "voice_end": voice_end,
     }
     say(_raw("explanation", source, recording, by, explanation=body), lang, dry_run=dry_run)
 
@@ -150,7 +163,7 @@ def schedule(
     dry_run: DryRun = False,
 ) -> None:
     """Say that a source is planned not to record for a while."""
-    body = {"start": _spelt(start), "end": _spelt(end), "reason": reason}
+    body = {"start": start, "end": end, "reason": reason}
     say(_raw("schedule_window", source, None, by, window=body), lang, dry_run=dry_run)
 
 
@@ -189,6 +202,8 @@ def say(raw: Mapping[str, Any], lang: str, *, dry_run: bool) -> None:
         return
     asyncio.run(_send(taken.annotation))
     typer.echo(f"sent {taken.annotation.kind} {taken.annotation.annotation_id}")
+    if shown := _SHOWN_BY.get("explanation" if about_review else taken.annotation.kind):
+        typer.echo(shown.format(recording=taken.annotation.recording_id, source=taken.annotation.source_id))
 
 
 async def _send(annotation: Annotation) -> None:
@@ -196,10 +211,6 @@ async def _send(annotation: Annotation) -> None:
 
     async with announcing(Settings()) as announcer:
         await announcer.annotation(annotation)
-
-
-def _spelt(at: int | None) -> str | None:
-    return None if at is None else to_rfc3339(WallMs(at))
 
 
 def _pair(text: str) -> tuple[str, str]:

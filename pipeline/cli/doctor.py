@@ -20,6 +20,7 @@ from rich.text import Text
 from pipeline.cli.printable import printable
 from pipeline.domain.errors import UnbrokenError
 from pipeline.domain.keys import fingerprint
+from pipeline.domain.worm import WormReport
 from pipeline.settings import Settings
 
 _FREE_BYTES: Final = 2 << 30
@@ -79,9 +80,21 @@ def worm(as_json: Annotated[bool, typer.Option("--json", help="The report as it 
             word = "later" if item.ok is None else "ok" if item.ok else "[red]WRONG[/red]" if item.must else "differs"
             table.add_row(word, item.name, Text(printable(item.found)))
         Console().print(table)
+        typer.echo(in_short(report))
         typer.echo(f"kept as {settings.records}/{kept}" if isinstance(kept, str) else f"not kept: {kept}")
     if report.wrong:
         raise typer.Exit(1)
+
+
+def in_short(report: WormReport) -> str:
+    """What all of it comes to, for whoever has to decide."""
+    if report.wrong:
+        return (
+            f"NOT TRUSTED, {len(report.wrong)} WRONG: nothing is archived here until they hold "
+            "(UnbrokenStoreMistrusted in the runbook)"
+        )
+    differs = len(report.differing)
+    return "the locks hold, evidence may go here" + (f"; nothing rests on the {differs} that differ" if differs else "")
 
 
 def examine(settings: Settings) -> list[Checkup]:

@@ -36,8 +36,9 @@ def in_words(found: Mapping[str, Any], now: WallMs) -> list[str]:
     if store is None:
         lines.append(f"store locks: {_UNKNOWN}" + ("" if _away(found, "store") else "; try them: unbroken doctor worm"))
     else:
-        held_or_not = "held" if store["passed"] else "DID NOT HOLD, nothing is archived; see `unbroken doctor worm`;"
-        lines.append(f"store locks: {held_or_not} when tried {_from_now(store['tried_at'], now)}")
+        tried = f"when tried {_from_now(store['tried_at'], now)}"
+        follows = "DID NOT HOLD {}; nothing is archived, see `unbroken doctor worm`"
+        lines.append(f"store locks: {'held {}' if store['passed'] else follows}".format(tried))
     lines.append(_verified_in_words(found))
     return lines + [f"{_UNKNOWN} {gone['what']}: {gone['why']}" for gone in found["not_known"]]
 
@@ -93,13 +94,7 @@ def _stages_in_words(stages: Sequence[Mapping[str, Any]]) -> list[str]:
     unknown = [stage["name"] for stage in stages if (stage["lag"], stage["quarantined"]) == (None, None)]
     lines = [
         f"stage {stage['name']}: "
-        + (
-            _UNKNOWN
-            if stage["lag"] is None
-            else f"{stage['lag']} inputs waiting"
-            if stage["lag"]
-            else "nothing waiting"
-        )
+        + (_UNKNOWN if stage["lag"] is None else f"{stage['lag']} waiting" if stage["lag"] else "nothing waiting")
         + (f", {stage['quarantined']} in quarantine" if stage["quarantined"] else "")
         for stage in stages
         if stage["name"] not in (*idle, *unknown)

@@ -143,8 +143,9 @@ def in_words(said: Objection, language: Language) -> str:
     """The objection for people: field, what is expected, what was found, rule and article."""
     rule, name = RULES[said.rule], said.field.rpartition(".")[2]
     if language == "zh":
-        shown = f"{heading(name)}（{said.field}）" if name in BY_KEY else said.field
-        found = f"；现为：{said.found}" if said.found else ""
+        spoken = heading(name) if name in BY_KEY else _NAMES.get(name)
+        shown = f"{spoken}（{said.field}）" if spoken else said.field
+        found = f"；现为：{_in_chinese(said.found)}" if said.found else ""
         return f"{shown}：{rule.zh}{found}（规则 {said.rule}，第{_numeral(said.article)}条）"
     found = f", found {said.found}" if said.found else ""
     verb = "" if not said.refuses else "expected "
@@ -226,7 +227,7 @@ def _of_field(name: str, text: str, now: WallMs, policy: Policy) -> Iterator[Obj
     elif len(text) > MOST_CHARS or _CONTROL.search(text):
         yield Objection(place, "valid_text", f"{len(text)} characters")
     elif choices and text not in choices:
-        yield Objection(place, "listed_value", f"{_shown(text)}; {', '.join(choices)}")
+        yield Objection(place, "listed_value", f"{_shown(text)}, not {', '.join(choices)}")
     elif (name, text) == ("secrecy", "state"):
         yield Objection(place, "no_state_secrets", _shown(text))
     elif name == "recorded_date" and not _has_come(text, now):
@@ -268,7 +269,7 @@ def _spoken_soon(
     if spoken <= start:
         yield Objection("explanation.voice_start", "voice_after_restart", _shown(body.get("voice_start")))
     elif spoken > end + policy.voice_within_s * 1000:
-        found = f"{(spoken - end) // 1000} s; {policy.voice_within_s} s"
+        found = f"{(spoken - end) // 1000} s, at most {policy.voice_within_s} s"
         yield Objection("explanation.voice_start", "voice_late", found, refuses=False)
 
 
@@ -375,6 +376,29 @@ def _has_come(text: str, now: WallMs) -> bool:
 
 def _shown(value: object) -> str:
     return "nothing" if value is None else f"{str(value)[:80]!r}"
+
+
+_NAMES: Final = {
+    "kind": "种类", "made_by": "陈述人", "made_at": "陈述时间", "gap_start": "中断开始", "gap_end": "中断结束", "reason": "原因",
+    "text": "文字说明", "voice_start": "语音说明开始", "voice_end": "语音说明结束", "start": "开始", "end": "结束",
+    "expected_segments": "文件数",
+}  # fmt: skip
+"""What the fields of a statement are called that are no field of the dictionary."""
+_FOUND: Final = (
+    (re.compile("nothing"), "未填写"),
+    (re.compile(r"(\d+) characters"), r"\1 个字符"),
+    (re.compile(r"(\d+) times"), r"\1 次"),
+    (re.compile(r"('.*'), not (.+)"), r"\1，可填 \2"),
+    (re.compile(r"(\d+) s, at most (\d+) s"), r"\1 秒，至多 \2 秒"),
+)
+"""Our own words about what was found; a value that somebody gave stands in quotation marks and stays as it is."""
+
+
+def _in_chinese(found: str) -> str:
+    for pattern, said in _FOUND:
+        if match := pattern.fullmatch(found):
+            return match.expand(said)
+    return found
 
 
 _DIGITS: Final = "零一二三四五六七八九"

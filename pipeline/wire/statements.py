@@ -29,7 +29,7 @@ def take(raw: Mapping[str, object], now: WallMs, policy: Policy) -> Taken:
     """*raw* (``schemas/annotation.made.v1``), received at *now*, as a value."""
     found = objections(raw, now, policy)
     if refused(found):
-        return Taken(None, found)
+        return Taken(None, tuple(one for one in found if one.refuses))  # a remark says that something was taken
     try:
         annotation = decode(
             topics.ANNOTATION.name, json.dumps(raw, ensure_ascii=False).encode("utf-8", "surrogatepass")

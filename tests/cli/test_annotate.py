@@ -37,7 +37,7 @@ def test_describe_sends_the_case_data_as_given(sent: list[Annotation]) -> None:
 
     (one,) = sent
     assert code == 0
-    assert said.endswith(f"sent metadata {one.annotation_id}")
+    assert f"sent metadata {one.annotation_id} in a moment `unbroken recordings {one.recording_id}`" in said
     assert "metadata.party_name: not said here" in said
     assert (one.kind, one.source_id, one.recording_id, one.made_by) == ("metadata", "bwc-1", "rec-1", "Li")
     assert one.metadata is not None
@@ -97,15 +97,19 @@ def test_saying_the_same_again_is_another_statement(sent: list[Annotation], monk
         (("end", "rec-1", "--source", "bwc-1", "--expected", "-1"), "greater than or equal to 0"),
         (
             ("explain", "r", "--source", "s", "--start", "yesterday", "--end", "2026-11-24T08:00:00Z", "--reason", "R4"),
-            "expected a time like",
+            "explanation.gap_start: expected a time like 2026-11-24T08:00:00.000Z (UTC), found 'yesterday' (rule valid_instant, article 9)",
         ),
         (
             ("schedule", "--source", "s", "--start", "2026-11-24T08:00:00", "--end", "2026-11-24T09:00:00", "--reason", "x"),
-            "expected a time with its zone",
+            "window.start: expected a time like",
         ),
         (
             ("schedule", "--source", "s", "--start", "2026-11-24T08:00:00Z", "--end", "2026-11-24T08:00:00Z", "--reason", "x"),
             "window.end: expected an end after its start",
+        ),
+        (
+            ("explain", "r", "--source", "s", "--start", "gestern", "--end", "2026-11-24T08:00:00Z", "--reason", "R4", "--lang", "zh"),
+            "中断开始（explanation.gap_start）：应为形如 2026-11-24T08:00:00.000Z 的时间（UTC）；现为：'gestern'（规则 valid_instant，第九条）",
         ),
         (
             ("explain", "r", "--source", "s", "--start", "2026-11-24T08:00:00Z", "--end", "2026-11-24T08:01:00Z", "--reason", "R8"),
@@ -125,12 +129,24 @@ def test_wrong_usage_is_named_and_nothing_is_sent(sent: list[Annotation], argume
     assert sent == []
 
 
+def test_what_is_refused_is_not_called_taken(sent: list[Annotation]) -> None:
+    span = ("--start", "2026-11-24T08:00:00Z", "--end", "2026-11-24T08:01:00Z")
+
+    _, refused = _run("explain", "r", "--source", "s", *span, "--reason", "R9")
+    _, taken = _run("explain", "r", "--source", "s", *span, "--reason", "R9", "--text", "a parade")
+
+    assert "taken" not in refused
+    assert "taken, but unspoken" in taken
+    assert len(sent) == 1
+
+
 def test_a_review_names_the_explanation_and_what_came_of_it(sent: list[Annotation]) -> None:
     code, said = _run(
         "review", "rec-1", "--source", "bwc-1", "--by", "Wu", "--of", "said-1", "--reject", "--note", "no"
     )
 
-    assert (code, said) == (0, f"sent metadata {sent[0].annotation_id}")
+    assert code == 0
+    assert said.startswith(f"sent metadata {sent[0].annotation_id} in a moment `unbroken gaps --source bwc-1`")
     assert sent[0].metadata is not None
     assert sent[0].metadata.extra == (
         ("reviewed_explanation", "said-1"),

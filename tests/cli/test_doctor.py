@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import build
-from pipeline.cli.doctor import examine
+from pipeline.cli.doctor import examine, in_short
 from pipeline.domain.worm import Tried, WormReport, report_document
 from pipeline.settings import Settings
 from tests.builders import T0
@@ -69,9 +70,16 @@ def tried_lock(ok: bool | None, found: str) -> WormReport:
     )
 
 
-@pytest.mark.parametrize(("ok", "exit_code", "word"), [(True, 0, "ok"), (None, 0, "later"), (False, 1, "WRONG")])
+@pytest.mark.parametrize(
+    ("ok", "exit_code", "word", "short"),
+    [
+        (True, 0, "ok", "the locks hold, evidence may go here"),
+        (None, 0, "later", "the locks hold, evidence may go here"),
+        (False, 1, "WRONG", "NOT TRUSTED, 1 WRONG: nothing is archived here until they hold (UnbrokenStoreMistrusted in the runbook)"),
+    ],
+)  # fmt: skip
 def test_doctor_worm_shows_what_was_found_and_fails_for_a_fault(
-    monkeypatch: pytest.MonkeyPatch, ok: bool | None, exit_code: int, word: str
+    monkeypatch: pytest.MonkeyPatch, ok: bool | None, exit_code: int, word: str, short: str
 ) -> None:
     report = tried_lock(ok, "as found")
     monkeypatch.setattr("pipeline.adapters.worm_s3.look_at_store", lambda _settings: (report, "worm/now.json"))
@@ -80,8 +88,15 @@ def test_doctor_worm_shows_what_was_found_and_fails_for_a_fault(
     as_json = CliRunner().invoke(build(), ["doctor", "worm", "--json"])
 
     assert (shown.exit_code, as_json.exit_code) == (exit_code, exit_code)
-    assert shown.stdout.split() == [word, "a", "shorter", "lock", "as", "found", "kept", "as", "records/worm/now.json"]
+    assert " ".join(shown.stdout.split()) == f"{word} a shorter lock as found {short} kept as records/worm/now.json"
     assert as_json.stdout == report_document(report).decode() + "\n"
+
+
+def test_what_only_differs_is_said_to_matter_to_nothing() -> None:
+    report = tried_lock(True, "as found")
+    differing = Tried(name="put only if absent", must=False, ok=False, found="accepted")
+
+    assert in_short(replace(report, tried=(*report.tried, differing))).endswith("; nothing rests on the 1 that differ")
 
 
 def test_the_words_of_a_store_do_not_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,7 @@ def test_what_waits_is_counted_per_stage_and_what_was_missed_is_said() -> None:
 
     text = "\n".join(in_words(busy, NOW))
 
-    assert "stage archive: 12 inputs waiting, 2 in quarantine" in text
+    assert "stage archive: 12 waiting, 2 in quarantine" in text
     assert "deadlines missed in all: 3" in text
     assert "deadlines: 0 at risk, 1 missed today, 0 open" in text
     assert "next deadline: none open" in text
@@ -144,7 +144,7 @@ def test_what_could_not_be_asked_is_not_known_and_never_zero() -> None:
 def test_a_store_whose_locks_did_not_hold_is_told_with_what_follows() -> None:
     text = "\n".join(in_words({**QUIET, "store": {"tried_at": "2026-11-24T06:00:00.000Z", "passed": False}}, NOW))
 
-    assert "store locks: DID NOT HOLD, nothing is archived" in text
+    assert "store locks: DID NOT HOLD when tried 3 h 30 min ago (2026-11-24 06:00 UTC); nothing is archived" in text
 
 
 def test_deadlines_are_counted_by_their_last_word_and_those_of_today_by_their_date() -> None:

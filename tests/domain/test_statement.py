@@ -200,9 +200,27 @@ def test_an_objection_names_field_rule_and_article_in_both_languages() -> None:
     assert in_words(said, "en") == (
         "metadata.case_name: expected a text that is not blank, found ' ' (rule not_blank, article 9)"
     )
+    assert in_words(Objection("explanation.gap_end", "ends_after_start", ""), "zh").startswith(
+        "中断结束（explanation.gap_end）："
+    )
     assert in_words(said, "zh") == (
         "案件名称（metadata.case_name）：必须填写，不得为空；现为：' '（规则 not_blank，第九条）"
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "chinese"),
+    [
+        ("nothing", "未填写"),
+        ("1001 characters", "1001 个字符"),
+        ("2 times", "2 次"),
+        ("700 s, at most 600 s", "700 秒，至多 600 秒"),
+        ("'x', not 30y, 10y", "'x'，可填 30y, 10y"),
+        ("'nothing'", "'nothing'"),
+    ],
+)
+def test_what_was_found_is_said_in_chinese_and_a_value_is_left_as_it_is(found: str, chinese: str) -> None:
+    assert f"现为：{chinese}（" in in_words(Objection("metadata.place", "valid_text", found), "zh")
 
 
 def test_a_field_of_another_article_names_that_article() -> None:
