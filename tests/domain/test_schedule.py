@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.domain.schedule import DAY_MS, Schedule, SpecialDay, WeekdayHours, ZoneOffset, length, on_duty
@@ -101,6 +101,7 @@ def test_without_a_schedule_nothing_is_asked_for() -> None:
     assert on_duty([], MONDAY, MONDAY + DAY_MS) == []
 
 
+@settings(deadline=None)  # the first example reads the zone from disk
 @given(st.integers(0, 360 * 1440), st.integers(1, 60 * 24))
 def test_an_instant_is_on_duty_exactly_when_the_wall_shows_an_open_hour(minute: int, width: int) -> None:
     zone = ZoneInfo("Europe/Berlin")
