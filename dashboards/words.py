@@ -504,6 +504,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "too_large": Text("too large", "过大"),
         "object_missing": Text("file not in the store", "存储中无此文件"),
         "object_differs": Text("other bytes in the store", "存储内容不符"),
+        "statement_differs": Text("an id used for two statements", "编号重复而内容不同"),
         "not_locked": Text("store did not lock", "存储未锁定"),
         "refused": Text("refused by the store", "存储拒绝"),
         "store_error": Text("store failed", "存储出错"),

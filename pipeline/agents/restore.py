@@ -31,13 +31,14 @@ from pipeline.agents.state_log import (
     encode_record,
     load,
 )
-from pipeline.domain import checkpoint
+from pipeline.domain import annotation, checkpoint
+from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import ArchiveState, RecordingArchived, is_repeat, remember
 from pipeline.domain.chain import LinkAppended
 from pipeline.domain.checkpoint import CheckpointDue, CheckpointState
 from pipeline.domain.continuity import Judged
 from pipeline.domain.docket import DeadlineChanged
-from pipeline.domain.errors import BrokerUnavailable, Malformed, StateUnreadable
+from pipeline.domain.errors import BrokerUnavailable, Malformed, StatementDiffers, StateUnreadable
 from pipeline.domain.policy import Policy
 from pipeline.domain.replay import Difference, Input, Mark, Replayed, differences, replay
 from pipeline.domain.stitch import RecordingStitched, StitchState, follow
@@ -216,6 +217,7 @@ class _Case:
 def _inputs(stage: Stage[Any, Any], part: Partition) -> dict[str, _Inputs]:
     """The stage's inputs by source; one that the stage puts into quarantine is none."""
     found: dict[str, _Inputs] = {}
+    said: dict[tuple[str, str | None], list[str]] = {}
     for topic in stage.sources:
         for row in part.rows[topic]:
             try:
@@ -223,10 +225,32 @@ def _inputs(stage: Stage[Any, Any], part: Partition) -> dict[str, _Inputs]:
             except Malformed:
                 continue
             key = stage.key(event)
-            if key.encode() == row.key:
+            if key.encode() == row.key and not _contradicts(stage.name, event, said):
                 mine = found.setdefault(key, {name: [] for name in stage.sources})
                 mine[topic].append((row.at_ms, Received(event, topic, part.number, row.offset)))
     return found
+
+
+_OF_ONE_WORD: Final = {
+    "continuity": ("metadata", "explanation", "session_ended", "schedule_window"),
+    "deadline": ("schedule",),
+}
+"""Which statements a stage takes only once under an id."""
+
+
+def _contradicts(stage: str, event: Any, said: dict[tuple[str, str | None], list[str]]) -> bool:
+    """Whether *stage* set *event* aside because its id was used for another statement of the same thing; else it is noted in
+    *said*."""
+    if not isinstance(event, Annotation) or event.kind not in _OF_ONE_WORD.get(stage, ()):
+        return False
+    about = None if event.kind == "schedule_window" else event.recording_id
+    marks = said.setdefault((event.source_id, about), [])
+    try:
+        if not annotation.is_repeat(event, marks):
+            marks.append(annotation.mark(event))
+    except StatementDiffers:
+        return True
+    return False
 
 
 def _sent(stage: Stage[Any, Any], settings: Settings, part: Partition) -> dict[str, list[Mark]]:

@@ -17,7 +17,7 @@ import typer
 from pipeline.adapters.clock import SystemClock
 from pipeline.cli.terms import language
 from pipeline.domain.annotation import Annotation, ReasonCode
-from pipeline.domain.canonical import digest
+from pipeline.domain.canonical import Json, digest
 from pipeline.domain.dictionary import key_of
 from pipeline.domain.keeping import CLASS_FIELD
 from pipeline.domain.statement import Language, in_words, incomplete
@@ -94,7 +94,7 @@ def describe(
     pairs = [list(_pair(text)) for text in extra or []]
     pairs += [] if retention_class is None else [[CLASS_FIELD, retention_class]]
     body = {**data, "extra": pairs}
-    say(_raw("metadata", source, recording, by, unit=unit, metadata=body), lang, dry_run=dry_run)
+    say(raw("metadata", source, recording, by, unit=unit, metadata=body), lang, dry_run=dry_run)
 
 
 def explain(
@@ -119,7 +119,7 @@ def explain(
         "voice_start": voice_start,
         "voice_end": voice_end,
     }
-    say(_raw("explanation", source, recording, by, explanation=body), lang, dry_run=dry_run)
+    say(raw("explanation", source, recording, by, explanation=body), lang, dry_run=dry_run)
 
 
 def review(
@@ -137,7 +137,7 @@ def review(
     """Say whether somebody else's explanation holds (article 8): R9, or a matter that must not be interrupted."""
     extra = [["reviewed_explanation", explanation], ["review_result", "accepted" if accept else "rejected"]]
     extra += [["review_note", note]] if note is not None else []
-    say(_raw("metadata", source, recording, by, metadata={"extra": extra}), lang, dry_run=dry_run)
+    say(raw("metadata", source, recording, by, metadata={"extra": extra}), lang, dry_run=dry_run)
 
 
 def end(
@@ -150,7 +150,7 @@ def end(
 ) -> None:
     """Say that no more files are expected for a recording."""
     body = {"reason": "declared", "expected_segments": expected}
-    say(_raw("session_ended", source, recording, by, ended=body), lang, dry_run=dry_run)
+    say(raw("session_ended", source, recording, by, ended=body), lang, dry_run=dry_run)
 
 
 def schedule(
@@ -164,20 +164,20 @@ def schedule(
 ) -> None:
     """Say that a source is planned not to record for a while."""
     body = {"start": start, "end": end, "reason": reason}
-    say(_raw("schedule_window", source, None, by, window=body), lang, dry_run=dry_run)
+    say(raw("schedule_window", source, None, by, window=body), lang, dry_run=dry_run)
 
 
-def _raw(
-    kind: Literal["metadata", "explanation", "session_ended", "schedule_window"],
+def raw(
+    kind: Literal["metadata", "explanation", "session_ended", "schedule_window", "issued", "returned"],
     source: str,
     recording: str | None,
     by: str,
-    **more: object,
+    **more: Json,
 ) -> dict[str, Any]:
-    """The statement; its id follows from who said it when about what, and one person does not type twice in one ms."""
+    """The statement; its id follows from all that it says, by whom and when, so that no other statement can have it."""
     now = SystemClock().now()
     return {
-        "annotation_id": f"said-{digest([kind, source, recording, by, str(now)])[:32]}",
+        "annotation_id": f"said-{digest([kind, source, recording, by, str(now), more])[:32]}",
         "kind": kind,
         "source_id": source,
         "recording_id": recording,
@@ -187,12 +187,14 @@ def _raw(
     }
 
 
-def say(raw: Mapping[str, Any], lang: str, *, dry_run: bool) -> None:
-    """Send *raw* unless something is wrong with it; says what, in *lang*, and exits 2 then."""
+def say(statement: Mapping[str, Any], lang: str, *, dry_run: bool) -> None:
+    """Send *statement* unless something is wrong with it; says what, in *lang*, and exits 2 then."""
     policy = load_policy(Settings().policy)
-    taken = take(raw, from_rfc3339(raw["made_at"]), policy)
-    about_review = any(pair[0] == "reviewed_explanation" for pair in (raw.get("metadata") or {}).get("extra") or [])
-    rest = () if taken.annotation is None or about_review else incomplete(raw, policy)
+    taken = take(statement, from_rfc3339(statement["made_at"]), policy)
+    about_review = any(
+        pair[0] == "reviewed_explanation" for pair in (statement.get("metadata") or {}).get("extra") or []
+    )
+    rest = () if taken.annotation is None or about_review else incomplete(statement, policy)
     for one in (*taken.said, *rest):
         typer.echo(in_words(one, cast(Language, lang)), err=True)
     if taken.annotation is None:

@@ -9,6 +9,7 @@ import typer
 from aiohttp import web
 
 from pipeline.adapters.clock import SystemClock
+from pipeline.adapters.kafka_statements import following
 from pipeline.connectors.announcer import announcing
 from pipeline.connectors.desk import LEAST_TOKEN_CHARS, desk
 from pipeline.domain.errors import Misconfigured
@@ -36,8 +37,10 @@ async def _serve(settings: Settings, token: str) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with announcing(settings) as announcer:
-        runner = web.AppRunner(desk(announcer, load_policy(settings.policy), SystemClock(), token), access_log=None)
+    async with announcing(settings) as announcer, following(settings) as said:
+        await said.first(())  # so that the first caller does not wait while everything is read
+        taking = desk(announcer, said, load_policy(settings.policy), SystemClock(), token)
+        runner = web.AppRunner(taking, access_log=None)
         await runner.setup()
         try:
             await web.TCPSite(runner, settings.statements_host, settings.statements_port).start()

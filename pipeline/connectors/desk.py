@@ -2,7 +2,8 @@
 list of them, and answers ``schemas/statements-told.v1``.
 
 Rule 1: all of a request is taken or none of it. ``200`` means that every in-sync replica of the broker has all of it.
-Rule 2: a sender that heard nothing sends the same again, with the same ``annotation_id``: only the first counts.
+Rule 2: a sender that heard nothing sends the same again, with the same ``annotation_id``: only the first counts. Another
+statement under an id that was used is refused, with both sides: a correction is a statement of its own.
 Rule 3: a statement without ``made_at`` is dated when it is received; one dated otherwise is refused (article 9).
 Rule 4: nobody speaks without the token, and no request is read beyond the limits. TLS is a proxy's business; the address is
 this machine's own unless the settings say otherwise.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, Protocol
 
 from aiohttp import web
@@ -26,7 +27,7 @@ from pipeline.domain.policy import Policy
 from pipeline.domain.statement import Language
 from pipeline.domain.time import to_rfc3339
 from pipeline.ports import Clock
-from pipeline.wire.statements import Told, take, told_report
+from pipeline.wire.statements import Told, take, told_report, unlike
 
 MOST_BYTES: Final = 1 << 20
 MOST_AT_ONCE: Final = 1000
@@ -54,9 +55,16 @@ class Voice(Protocol):
     async def annotation(self, said: Annotation) -> None: ...
 
 
-def desk(voice: Voice, policy: Policy, clock: Clock, token: str) -> web.Application:
+class Memory(Protocol):
+    """What was said before; raises :class:`BrokerUnavailable` when that cannot be known."""
+
+    async def first(self, ids: Collection[str]) -> Mapping[str, Annotation]: ...
+
+
+def desk(voice: Voice, memory: Memory, policy: Policy, clock: Clock, token: str) -> web.Application:
     """The application; *token* is what callers must show."""
     schema = schemas.load("annotation.made.v1")
+    turn = asyncio.Lock()  # so that nothing is said between the look at what was said and the saying
 
     async def statements(request: web.Request) -> web.Response:
         raws = await _raws(request)
@@ -67,12 +75,16 @@ def desk(voice: Voice, policy: Policy, clock: Clock, token: str) -> web.Applicat
         for number, raw in enumerate(raws):
             dated = raw if raw.get("made_at") is not None else {**raw, "made_at": to_rfc3339(now)}
             told.append(Told(f"statement {number}", *take(dated, now, policy)))
-        said = [one.annotation for one in told if one.annotation is not None]
-        if len(said) < len(told):
-            return _answer(request, "refused", told)
         try:
-            for annotation in said:
-                await voice.annotation(annotation)
+            async with turn:
+                told = unlike(
+                    told, await memory.first([one.annotation.annotation_id for one in told if one.annotation])
+                )
+                said = [one.annotation for one in told if one.annotation is not None]
+                if len(said) < len(told):
+                    return _answer(request, "refused", told)
+                for annotation in said:
+                    await voice.annotation(annotation)
         except BrokerUnavailable:
             return _answer(request, "broker")
         return web.json_response(told_report(told, spoken, sent=len(said)))

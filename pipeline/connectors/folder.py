@@ -409,7 +409,7 @@ class Intake:
         self.journal.say(said.annotation_id, encode(said), ends=recording, expected=count)
 
     def _describe(self, recording: RecordingId, metadata: Metadata, made_by: str) -> None:
-        fields = [metadata.case_name, metadata.party_name, metadata.recorded_date]
+        fields = [metadata.case_name, metadata.party_name, metadata.recorded_date, *map(list, metadata.extra)]
         said = Annotation(
             annotation_id=f"described-{digest([self.session.source_id, recording, *fields])[:32]}",
             kind="metadata",

@@ -1,7 +1,7 @@
 """Annotations: what people, case systems, connectors and our own timers say about a recording.
 
-Append-only and idempotent by ``annotation_id``; a correction is a new annotation. Exactly the body that ``kind`` names
-is present. Timers speak here too (``session_ended`` by idle time-out, ``deadline_due``, ``schedule_due``, ``outage``), so
+Append-only and idempotent by ``annotation_id``; a correction is a new annotation. The same id with another body is no
+correction: the first stays, and the other is set aside by whoever reads it. Exactly the body that ``kind`` names is present. Timers speak here too (``session_ended`` by idle time-out, ``deadline_due``, ``schedule_due``, ``outage``), so
 that every stage remains a fold over topics and no timer ever changes state.
 
 Some statements are about a source and no recording: a device that is handed out and comes back, a camera's hours, a time
@@ -10,9 +10,12 @@ in which it is not to record, a time in which nothing could be stored.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from pipeline.domain.canonical import digest, plain
+from pipeline.domain.errors import StatementDiffers
 from pipeline.domain.identity import RecordingId, SourceId, SourceKind, label, recording_id, source_id
 from pipeline.domain.schedule import Schedule
 from pipeline.domain.time import WallMs
@@ -163,3 +166,32 @@ class Annotation:
             raise ValueError(f"an annotation of kind {self.kind} names the unit")
         if self.explanation is not None and self.explanation.reason == "R9" and not self.explanation.text.strip():
             raise ValueError("reason R9 (other) needs a text (article 8)")
+
+
+# -- the same id again ---------------------------------------------------------------------------------------------------
+
+_MARK_CHARS: Final = 16
+_BETWEEN: Final = "\t"
+"""Between an id, which has no control character, and the digest of what was said under it."""
+
+
+def mark(said: Annotation) -> str:
+    """What is remembered of *said*, to know it again: its id, and what it says. Not when and by whom, because a repetition
+    is dated anew, and a connector repeats what another one said."""
+    body = _BODY.get(said.kind)
+    content = digest([said.kind, plain(getattr(said, body)) if body else None])
+    return f"{said.annotation_id}{_BETWEEN}{content[:_MARK_CHARS]}"
+
+
+def is_repeat(said: Annotation, marks: Iterable[str]) -> bool:
+    """Whether *said* is one of those remembered by *marks*; raises :class:`StatementDiffers` when another was said under its
+    id. A mark that is an id alone was made when only ids were remembered."""
+    known = [one for one in marks if one.partition(_BETWEEN)[0] == said.annotation_id]
+    if not known:
+        return False
+    if known[0] in (said.annotation_id, mark(said)):
+        return True
+    raise StatementDiffers(
+        f"something else was said under this id before, and stays; say it again under an id of its own: {said.kind} "
+        f"{said.annotation_id}, by {said.made_by}, of {said.recording_id or said.source_id}"
+    )

@@ -22,7 +22,15 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from pipeline.domain.account import Account, Gap, GapState, Run, account
-from pipeline.domain.annotation import Annotation, EndReason, Explanation, SessionEnded
+from pipeline.domain.annotation import (
+    Annotation,
+    EndReason,
+    Explanation,
+    ScheduleWindow,
+    SessionEnded,
+    is_repeat,
+    mark,
+)
 from pipeline.domain.announcements import Island, announced, hole_before, holes_before
 from pipeline.domain.canary import CANARY
 from pipeline.domain.errors import HistoryMissing
@@ -108,7 +116,8 @@ Step = tuple[SourceState, tuple[Judged, ...]]
 def step(state: SourceState, event: SegmentProbed | Annotation, policy: Policy) -> Step:
     """Judge one event of a source. Returns the next state and what goes on, in order; a repeat returns *state* and nothing.
 
-    Raises :class:`HistoryMissing` for an event of a recording that ended so long ago that it is no longer remembered.
+    Raises :class:`HistoryMissing` for an event of a recording that ended so long ago that it is no longer remembered, and
+    :class:`StatementDiffers` for a statement whose id was used before for another.
     """
     if isinstance(event, SegmentProbed):
         return _segment(state, event, policy)
@@ -227,7 +236,7 @@ def _statement(state: SourceState, annotation: Annotation, policy: Policy) -> St
     """An explanation or a case's fields: kept, passed on, and an ended recording's account is given anew."""
     name = _named(annotation)
     recording = _recall(state, name)
-    if annotation.annotation_id in recording.seen:
+    if is_repeat(annotation, recording.seen):
         return state, ()
     recording = _heard(recording, annotation)
     state = replace(state, source_id=annotation.source_id)
@@ -241,7 +250,7 @@ def _statement(state: SourceState, annotation: Annotation, policy: Policy) -> St
 
 
 def _heard(recording: Recording, annotation: Annotation) -> Recording:
-    recording = recording._replace(seen=(*recording.seen, annotation.annotation_id)[-MAX_SEEN:])
+    recording = recording._replace(seen=(*recording.seen, mark(annotation))[-MAX_SEEN:])
     if annotation.explanation is None:
         return recording
     said = _said(annotation, annotation.explanation)
@@ -256,14 +265,14 @@ def _session_ended(state: SourceState, annotation: Annotation, policy: Policy) -
         if recording.closed or not recording.segments or not _is_idle(recording, annotation.made_at, policy):
             return state, ()
         return _end(state, name, "idle", policy)
-    if annotation.annotation_id in recording.seen:
+    if is_repeat(annotation, recording.seen):
         return state, ()
     expected = max(recording.expected or 0, ended.expected_segments or 0)
     outstanding = (
         not recording.closed or recording.segments < expected
     )  # the end may overtake the segments it announces
     recording = recording._replace(
-        seen=(*recording.seen, annotation.annotation_id)[-MAX_SEEN:],
+        seen=(*recording.seen, mark(annotation))[-MAX_SEEN:],
         expected=expected or None,
         pending=ended.reason if outstanding else recording.pending,
     )
@@ -275,7 +284,12 @@ def _window(state: SourceState, annotation: Annotation, policy: Policy) -> Step:
     """A schedule window: ended recordings whose gaps it explains are told anew."""
     window = annotation.window
     assert window is not None
-    if any(known.annotation_id == annotation.annotation_id for known in state.windows):
+    known = [
+        mark(replace(annotation, window=ScheduleWindow(start=said.start, end=said.end, reason=said.reason)))
+        for said in state.windows
+        if said.annotation_id == annotation.annotation_id
+    ]
+    if is_repeat(annotation, known):
         return state, ()
     after = with_windows(replace(state, source_id=annotation.source_id), [annotation])
     return _tell_anew(state, after, list(state.recordings), policy)

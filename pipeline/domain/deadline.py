@@ -45,6 +45,8 @@ from pipeline.domain.tracked import (
 
 __all__ = ["Heard", "step"]
 
+MAX_TOLD: Final = 64
+"""Annotations of one recording recognised as repeats."""
 MAX_MARKS: Final = 16384
 """Originals of one recording whose digests are remembered until its deadline is decided."""
 _OF_A_RECORDING: Final = ("metadata", "session_ended", "deadline_due")
@@ -96,9 +98,12 @@ def _learn(state: SourceDeadlines, known: Tracked, event: Heard, policy: Policy)
     if isinstance(event, RecordingStitched):
         return replace(known, verified=True)
     if event.kind == "metadata" and event.metadata is not None:
+        if event.annotation_id in known.told:
+            return known  # a repeat, or another statement under its id, which continuity sets aside
         stated = dict.fromkeys(_stated(event.metadata), event.made_at)
         earliest = {name: min(at, known.described.get(name, at)) for name, at in stated.items()}
-        return replace(known, described={**known.described, **earliest})
+        told = (*known.told, event.annotation_id)[-MAX_TOLD:]
+        return replace(known, described={**known.described, **earliest}, told=told)
     if event.kind == "session_ended" and known.kept_at is None:
         first = known.ended_at is None or event.made_at < known.ended_at
         return replace(

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
-from pipeline.domain.annotation import Annotation
+from pipeline.domain.annotation import Annotation, is_repeat, mark
 from pipeline.domain.identity import SourceId, SourceKind, label, source_id
 from pipeline.domain.landing import SegmentLanded
 from pipeline.domain.policy import Policy
@@ -99,9 +99,10 @@ def owed(camera: Camera, start: int, end: int) -> list[tuple[int, int]]:
 
 
 def with_schedule(camera: Camera, said: Annotation, policy: Policy) -> Camera:
-    """*camera* with one more schedule; a repeat changes nothing."""
+    """*camera* with one more schedule; a repeat changes nothing. Raises :class:`StatementDiffers`."""
     assert said.schedule is not None
-    if any(item.annotation_id == said.annotation_id for item in camera.stated):
+    known = [item.schedule for item in camera.stated if item.annotation_id == said.annotation_id]
+    if is_repeat(said, [mark(replace(said, schedule=schedule)) for schedule in known]):
         return camera
     stated = sorted(
         [*camera.stated, Stated(said.made_at, said.annotation_id, said.schedule)], key=lambda item: item[:2]

@@ -19,6 +19,10 @@ class UnsupportedVersion(Malformed):
     """A schema major we do not know. Quarantine; release it after an upgrade."""
 
 
+class StatementDiffers(UnbrokenError):
+    """Two statements have one id and say different things. The first stays; say the other again under an id of its own."""
+
+
 class StoreError(UnbrokenError):
     """The object store refused or failed."""
 

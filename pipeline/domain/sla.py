@@ -168,7 +168,7 @@ def report(
     said: dict[Named, dict[str, Annotation]] = {}
     for one in facts.said:
         if one.recording_id is not None:
-            said.setdefault((one.source_id, one.recording_id), {})[one.annotation_id] = one
+            said.setdefault((one.source_id, one.recording_id), {}).setdefault(one.annotation_id, one)
     items, gaps = [], []
     for last, changes in _recordings(facts.changes):
         if not _is_wanted(last, unit) or not start < last.at - policy.deadline_s * 1000 <= end:

@@ -1,7 +1,8 @@
 """Statement: what a person or a case system may say of a recording, and what counts when more than one thing was said.
 
 Rule 1: everything wrong with a statement is told at once, each with its field, the rule, its article and what was found;
-a statement with anything wrong is not taken at all.
+a statement with anything wrong is not taken at all. Under one id one thing is said: the same again is the same, another thing
+is wrong.
 Rule 2: a statement counts from when it was received. An older or later date is refused: the deadline (article 9) is judged
 by these dates, and nobody shall move it by a date.
 Rule 3: nothing is edited. Of several statements about a field or a gap the last said counts; the first said of a field
@@ -17,14 +18,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal, NamedTuple, get_args
 
 from pipeline.domain.annotation import Annotation, ReasonCode
+from pipeline.domain.canonical import Json, plain
 from pipeline.domain.dictionary import BY_KEY, OF_ARTICLE_9, Field, heading
 from pipeline.domain.identity import MAX_LABEL, label, recording_id, source_id
 from pipeline.domain.policy import Policy
-from pipeline.domain.time import WallMs, from_rfc3339
+from pipeline.domain.time import WallMs, from_rfc3339, to_rfc3339
 
 Language = Literal["en", "zh"]
 
@@ -42,6 +45,8 @@ AHEAD_MS: Final = 5_000
 BEHIND_MS: Final = 900_000
 """How old a date may be that comes with a statement: a case system may try for a quarter of an hour."""
 MOST_CHARS: Final = 1000
+MOST_SHOWN: Final = 5
+"""Differences of two statements that are shown."""
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f=]{1,64}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -67,6 +72,11 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "valid_text": Rule(
         9, f"at most {MOST_CHARS} characters without control characters", f"不得超过 {MOST_CHARS} 个字符，不含控制字符"
+    ),
+    "same_words": Rule(
+        10,
+        "what was said first under this id, which stays; say another thing, or a correction, under an id of its own",
+        "同一编号应为同一内容，先前的陈述仍然有效；另有陈述或更正，请使用新的编号",
     ),
     "not_blank": Rule(9, "a text that is not blank", "必须填写，不得为空"),
     "said_now": Rule(
@@ -94,6 +104,8 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "reason_in_words": Rule(8, "a text, because the reason is R9 (other)", "原因为 R9（其他客观原因）时必须写明"),
     "ends_after_start": Rule(8, "an end after its start", "结束时间应晚于开始时间"),
+    "handed_over": Rule(4, "a time that has come", "应为已到来的时间"),
+    "due_back_later": Rule(4, "a time after it was handed out", "归还期限应晚于领用时间"),
     "has_happened": Rule(8, "a time that has come", "应为已到来的时间"),
     "voice_whole": Rule(8, "both ends of the spoken reason, or none", "语音说明的起止时间应同时填写或同时不填"),
     "voice_after_restart": Rule(
@@ -168,6 +180,11 @@ def objections(raw: Mapping[str, object], now: WallMs, policy: Policy) -> tuple[
         elif kind == "schedule_window":
             found += _in_order(body, "window", "start", "end")
             found += _blank("window.reason", body.get("reason"))
+        elif kind == "issued":
+            found += _in_order(body, "issue", "at", "due_back", rule="due_back_later")
+            found += _of_officer(body, "issue", now)
+        elif kind == "returned":
+            found += _of_officer(body, "returned", now)
     return tuple(found)
 
 
@@ -176,6 +193,8 @@ _BODY: Final = {
     "explanation": "explanation",
     "session_ended": "ended",
     "schedule_window": "window",
+    "issued": "issue",
+    "returned": "returned",
 }
 
 
@@ -281,7 +300,18 @@ def _of_end(body: Mapping[str, object]) -> Iterator[Objection]:
         yield Objection("ended.expected_segments", "valid_count", _shown(count))
 
 
-def _in_order(body: Mapping[str, object], place: str, first: str, last: str) -> Iterator[Objection]:
+def _of_officer(body: Mapping[str, object], place: str, now: WallMs) -> Iterator[Objection]:
+    """A device changed hands, now or before: what will be is no statement."""
+    at, officer = _instant(body.get("at")), body.get("officer")
+    if at is not None and at > now + AHEAD_MS:
+        yield Objection(f"{place}.at", "handed_over", _shown(body.get("at")))
+    if isinstance(officer, str) and (not officer.strip() or _fails(_label, officer)):
+        yield Objection(f"{place}.officer", "valid_label", _shown(officer))
+
+
+def _in_order(
+    body: Mapping[str, object], place: str, first: str, last: str, rule: str = "ends_after_start"
+) -> Iterator[Objection]:
     instants = []
     for name in (first, last):
         text = body.get(name)
@@ -290,7 +320,7 @@ def _in_order(body: Mapping[str, object], place: str, first: str, last: str) -> 
             yield Objection(f"{place}.{name}", "valid_instant", _shown(text))
     start, end = instants
     if start is not None and end is not None and end <= start:
-        yield Objection(f"{place}.{last}", "ends_after_start", _shown(body.get(last)))
+        yield Objection(f"{place}.{last}", rule, _shown(body.get(last)))
 
 
 def _blank(place: str, text: object) -> Iterator[Objection]:
@@ -327,6 +357,31 @@ def described(statements: Iterable[Annotation]) -> dict[str, Described]:
 def news(told: Mapping[str, str], standing: Mapping[str, Described]) -> dict[str, str]:
     """Those fields of *told* that do not stand as told already."""
     return {name: text for name, text in told.items() if name not in standing or standing[name].text != text}
+
+
+def contradiction(first: Annotation, again: Annotation) -> Objection | None:
+    """What is to be said against *again*, under whose id *first* was said: nothing when it is the same, whenever it was said."""
+    before, after = (dict(_parts(plain(replace(one, made_at=WallMs(0))))) for one in (first, again))
+    names = [name for name in (before | after) if before.get(name) != after.get(name)]
+    if not names:
+        return None
+    told = "; ".join(f"{name} {_shown(before.get(name))}, now {_shown(after.get(name))}" for name in names[:MOST_SHOWN])
+    more = f"; {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
+    found = f"{first.annotation_id}: {to_rfc3339(first.made_at)}, {first.made_by}: {told}{more}"
+    return Objection("annotation_id", "same_words", found)
+
+
+def _parts(value: Json, place: str = "") -> Iterator[tuple[str, str]]:
+    """The leaves of *value* with their places; a field's name is the place of what is said in it."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _parts(item, f"{place}.{name}" if place else name)
+    elif isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            named = isinstance(item, (list, tuple)) and len(item) == 2 and isinstance(item[0], str)
+            yield from _parts(item[1], f"{place}.{item[0]}") if named else _parts(item, f"{place}.{number}")
+    elif value is not None:
+        yield place, str(value)
 
 
 def incomplete(raw: Mapping[str, object], policy: Policy, *, refuses: bool = False) -> tuple[Objection, ...]:

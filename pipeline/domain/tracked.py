@@ -54,7 +54,7 @@ class Tracked:
     ``expected_end``: when it must have ended, of one that somebody or a schedule expects; ``issued_at`` and ``returned``:
     of a device that was handed out, and whether it is back. ``stands_for``: the expectation that this recording answers.
     ``ended_at``: when its end was first announced, and ``expected``: how many segments that end counted. ``described``:
-    when each field was first stated. ``archived_at``: the earliest receipt of everything that landed; ``originals``: how
+    when each field was first stated; ``told``: by which annotations, the latest ones. ``archived_at``: the earliest receipt of everything that landed; ``originals``: how
     many distinct originals the largest receipt covers. ``unarchived``, ``covered``: digests (shortened, one after the
     other) of what landed and is in no receipt, and of what is in one. ``kept_at``: the deadline of one that was met, and
     of which more arrived before it.
@@ -77,6 +77,7 @@ class Tracked:
     landed: int = 0
     verified: bool = False
     described: dict[str, WallMs] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
     archived_at: WallMs | None = None
     originals: int = 0
     unarchived: str = ""
@@ -108,7 +109,7 @@ def _end_of_day(at: int, offset_minutes: int) -> int:
 
 def progress(tracked: Tracked, policy: Policy) -> Progress:
     """How far the recording is, by what is known now."""
-    if tracked.first_received_at is None:
+    if tracked.first_received_at is None and not tracked.verified:
         return "expected"
     if tracked.archived_at is None and not tracked.verified:
         return "received"
@@ -131,13 +132,20 @@ def missing_fields(tracked: Tracked, when: int, policy: Policy) -> tuple[str, ..
 
 
 def cause(tracked: Tracked, at: WallMs, outages: Sequence[Outage], policy: Policy) -> Cause:
-    """Why the deadline *at* passed: the first condition on the way into the archive that did not hold then."""
+    """Why the deadline *at* passed: the first condition on the way into the archive that did not hold then.
+
+    ``unknown``: its documents or its receipt are heard of, its files are not (their announcements are gone, or were taken for
+    old ones), so nothing tells whether they had come."""
     if _clock_is_wrong(tracked, policy):
         return "clock"
+    if tracked.first_received_at is None and tracked.verified:
+        return "unknown"
     if tracked.first_received_at is None or tracked.first_received_at > at:
         return "transfer" if tracked.returned else "not_docked"
     if tracked.archived_at is not None and tracked.archived_at <= at:
         return "metadata"
+    if not tracked.landed:
+        return "unknown"
     if not is_whole(tracked, at):
         return "transfer"
     return "store" if _store_is_to_blame(tracked, at, outages, policy) else "pipeline"

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.errors import Malformed
 from pipeline.domain.policy import Policy
-from pipeline.domain.statement import Language, Objection, in_words, objections, refused
+from pipeline.domain.statement import Language, Objection, contradiction, in_words, objections, refused
 from pipeline.domain.time import WallMs
 from pipeline.wire import topics
 from pipeline.wire.codec import decode, load_state
@@ -59,6 +59,18 @@ class Told(NamedTuple):
     place: str
     annotation: Annotation | None
     said: tuple[Objection, ...]
+
+
+def unlike(told: Sequence[Told], first: Mapping[str, Annotation]) -> list[Told]:
+    """*told*, where those are refused whose id was used for another statement: one of *first*, or an earlier one of *told*."""
+    known, found = dict(first), []
+    for one in told:
+        if one.annotation is None:
+            found.append(one)
+            continue
+        against = contradiction(known.setdefault(one.annotation.annotation_id, one.annotation), one.annotation)
+        found.append(one if against is None else Told(one.place, None, (*one.said, against)))
+    return found
 
 
 def told_report(told: Sequence[Told], language: Language, *, sent: int, problem: str | None = None) -> dict[str, Any]:

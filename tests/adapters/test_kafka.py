@@ -12,12 +12,15 @@ from aiokafka.admin import NewTopic
 
 from pipeline.adapters.kafka_log import KafkaLinkHistory, read_topic
 from pipeline.adapters.kafka_quarantine import QuarantineWatch
+from pipeline.adapters.kafka_statements import following
 from pipeline.adapters.kafka_topics import admin, apply_topics, check_topics, progress
+from pipeline.domain.annotation import Metadata
 from pipeline.domain.errors import BrokerUnavailable, HistoryMissing, Misconfigured
 from pipeline.domain.quarantine import Quarantined, QuarantineDecided
 from pipeline.domain.time import WallMs
 from pipeline.settings import Settings
 from pipeline.wire import codec, topics
+from tests.builders import RECORDING, annotation, metadata
 
 pytestmark = pytest.mark.stack
 
@@ -170,3 +173,26 @@ def _set_aside(offset: int) -> Quarantined:
         detail="",
         at=WallMs(1000 + offset),
     )
+
+
+async def test_what_was_said_first_under_an_id_is_known_as_soon_as_the_broker_has_it() -> None:
+    settings = _settings()
+    await apply_topics(settings)
+    name = settings.topic(topics.ANNOTATION.name)
+    first, other = metadata("case-7"), metadata("case-7", metadata=Metadata(case_name="another"))
+    timer = annotation("due-1", "deadline_due", recording_id=RECORDING)
+    await _produce(name, [codec.encode(first), b"{", codec.encode(timer)])
+
+    async with following(settings) as said:
+        before = await said.first(["case-7", "case-8", "due-1"])
+        await _produce(name, [codec.encode(other), codec.encode(metadata("case-8"))])
+        after = await said.first(["case-7", "case-8"])
+
+    assert before == {"case-7": first}
+    assert after == {"case-7": first, "case-8": metadata("case-8")}
+
+
+async def test_what_was_said_before_is_never_guessed_at() -> None:
+    with pytest.raises(BrokerUnavailable):
+        async with following(_settings(kafka="127.0.0.1:1")):
+            pass

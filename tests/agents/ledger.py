@@ -7,7 +7,7 @@ from typing import Any, Final
 from pipeline.agents.restore import Partition, Row, pure_stages
 from pipeline.agents.stage import Received
 from pipeline.agents.state_log import Loaded, Record, encode_record
-from pipeline.domain.errors import Malformed
+from pipeline.domain.errors import Malformed, StatementDiffers
 from pipeline.settings import Settings
 from pipeline.wire import codec, topics
 from pipeline.wire.events import Event
@@ -49,14 +49,14 @@ class Ledger:
 
     def _fold(self, name: str, topic: str, row: Row) -> None:
         stage, log = STAGES[name], self.logs[name]
+        step: Any = stage.step
         try:
             event = stage.decode(topic, row.value, row.headers)
-        except Malformed:
+            key = stage.key(event)
+            held = log.records.get(key) or Record(stage.dump(stage.initial(key)), {}, 0, 0, ())
+            state, outputs = step(stage.load(held.state), Received(event, topic, 0, row.offset))
+        except (Malformed, StatementDiffers):
             return
-        key = stage.key(event)
-        held = log.records.get(key) or Record(stage.dump(stage.initial(key)), {}, 0, 0, ())
-        step: Any = stage.step
-        state, outputs = step(stage.load(held.state), Received(event, topic, 0, row.offset))
         applied = {**held.applied, topic: row.offset}
         log.add(key.encode(), encode_record(Record(stage.dump(state), applied, held.version + 1, 0, tuple(outputs))))
         for each in outputs:

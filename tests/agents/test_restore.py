@@ -29,6 +29,7 @@ def a_day() -> Ledger:
     ledger.carry()
     ledger.say(explanation(20_000, 30_000), session_ended("end-2"))
     ledger.put(topics.PROBED.name, b"{")
+    ledger.say(metadata("why-1"))  # an id that was used: set aside
     ledger.carry()
     return ledger
 

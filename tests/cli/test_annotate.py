@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -8,6 +10,7 @@ from pipeline.adapters.clock import SystemClock
 from pipeline.cli import annotate
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.time import to_rfc3339
+from tests.builders import T0
 
 
 @pytest.fixture
@@ -138,6 +141,17 @@ def test_what_is_refused_is_not_called_taken(sent: list[Annotation]) -> None:
     assert "taken" not in refused
     assert "taken, but unspoken" in taken
     assert len(sent) == 1
+
+
+def test_two_statements_of_one_moment_have_one_id_only_if_they_are_one() -> None:
+    def said(name: str) -> str:
+        return str(annotate.raw("metadata", "bwc-1", "rec-1", "Li", metadata={"case_name": name})["annotation_id"])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(annotate, "SystemClock", lambda: SimpleNamespace(now=lambda: T0))
+        ids = [said("a"), said("b"), said("a")]
+
+    assert (ids[0] == ids[2], ids[0] == ids[1]) == (True, False)
 
 
 def test_a_review_names_the_explanation_and_what_came_of_it(sent: list[Annotation]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from pipeline.connectors import desk as desks
 from pipeline.connectors.desk import MOST_AT_ONCE, MOST_BYTES, desk
-from pipeline.domain.annotation import Annotation
+from pipeline.domain.annotation import Annotation, Metadata
 from pipeline.domain.errors import BrokerUnavailable
-from pipeline.domain.time import WallMs
+from pipeline.domain.time import WallMs, from_rfc3339
 from pipeline.wire.codec import encode
 from tests.builders import T0, explanation, metadata, policy
 from tests.wire.contract import validator
@@ -24,9 +25,14 @@ TOKEN = "a-token-of-twenty-chars"
 AUTH = {"Authorization": f"Bearer {TOKEN}"}
 
 
-class Noon:
+class Set:
+    """A clock that stands."""
+
+    def __init__(self, at: WallMs = T0) -> None:
+        self.at = at
+
     def now(self) -> WallMs:
-        return T0
+        return self.at
 
 
 class Kept(list[Annotation]):
@@ -39,10 +45,16 @@ class Kept(list[Annotation]):
             raise BrokerUnavailable("kafka does not answer")
         self.append(said)
 
+    async def first(self, ids: Collection[str]) -> Mapping[str, Annotation]:
+        """Of what was handed on and is remembered."""
+        if self.away:
+            raise BrokerUnavailable("kafka does not answer")
+        return {said.annotation_id: said for said in reversed(self) if said.annotation_id in ids}
+
 
 @asynccontextmanager
-async def caller(kept: Kept) -> AsyncIterator[TestClient[Any, Any]]:
-    async with TestClient(TestServer(desk(kept, policy(), Noon(), TOKEN))) as client:
+async def caller(kept: Kept, now: WallMs = T0) -> AsyncIterator[TestClient[Any, Any]]:
+    async with TestClient(TestServer(desk(kept, kept, policy(), Set(now), TOKEN))) as client:
         yield client
 
 
@@ -124,6 +136,52 @@ async def test_a_statement_cannot_be_dated_back_over_a_deadline() -> None:
         status, told = await post(client, raw(metadata(made_at=WallMs(T0 - 86_400_000))))
 
     assert (status, told["statements"][0]["said"][0]["rule"]) == (422, "said_now")
+
+
+async def test_another_statement_under_a_used_id_is_refused_with_both_sides_and_the_same_is_taken_again() -> None:
+    first = metadata("case-7", made_at=T0)
+    other = raw(metadata("case-7", made_at=T0, metadata=Metadata(case_name="another")))
+    kept = Kept()
+
+    async with caller(kept) as client:
+        statuses = [(await post(client, raw(first)))[0] for _ in range(2)]
+        status, told = await post(client, [other, raw(metadata("case-8", made_at=T0))])
+
+    (said,) = told["statements"][0]["said"]
+    assert (statuses, status, kept) == ([200, 200], 422, [first, first])
+    assert (said["field"], said["rule"], said["article"]) == ("annotation_id", "same_words", 10)
+    assert "case-7" in said["text"]
+    assert "metadata.case_name '案 1', now 'another'" in said["text"]
+    assert not told["statements"][1]["refused"]
+
+
+async def test_of_one_request_two_statements_under_one_id_are_refused_unless_they_are_the_same() -> None:
+    same, other = raw(metadata(made_at=T0)), raw(explanation(-20_000, -10_000, "case-1", made_at=T0))
+
+    async with caller(Kept()) as client:
+        assert [(await post(client, body))[0] for body in ([same, other], [same, same])] == [422, 200]
+
+
+async def test_two_callers_at_once_do_not_use_one_id_for_two_things() -> None:
+    bodies = [raw(metadata("case-7", made_at=T0, metadata=Metadata(case_name=name))) for name in "abcd"]
+    kept = Kept()
+
+    async with caller(kept) as client:
+        told = await asyncio.gather(*(post(client, body) for body in bodies))
+
+    assert (sorted(status for status, _ in told), len(kept)) == ([200, 422, 422, 422], 1)
+
+
+@pytest.mark.parametrize("name", ["issued", "returned-without-a-recording", "schedule", "schedule-window-of-a-source"])
+async def test_devices_and_hours_are_stated_over_http_in_the_same_shape(name: str) -> None:
+    path = Path(__file__).parents[2] / f"schemas/examples/annotation.made.v1/valid/{name}.json"
+    example = json.loads(path.read_bytes())
+    kept = Kept()
+
+    async with caller(kept, WallMs(from_rfc3339(example["made_at"]) + 86_400_000)) as client:
+        status, told = await post(client, {**example, "made_at": None})
+
+    assert (status, told["refused"], len(kept)) == (200, 0, 1), told
 
 
 @pytest.mark.parametrize("kind", ["deadline_due", "schedule_due"])

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.domain.annotation import (
+    Annotation,
     AnnotationKind,
     Explanation,
     Issue,
@@ -14,7 +15,10 @@ from pipeline.domain.annotation import (
     Return,
     ScheduleWindow,
     SessionEnded,
+    is_repeat,
+    mark,
 )
+from pipeline.domain.errors import StatementDiffers
 from pipeline.domain.time import WallMs
 from tests.builders import T0, always, annotation, explanation, metadata, session_ended, window
 
@@ -105,3 +109,25 @@ def test_who_says_what_is_short_and_printable(field: str) -> None:
 
     with pytest.raises(ValueError, match="without control characters"):
         annotation(fields.pop("annotation_id"), "deadline_due", **fields)
+
+
+def test_a_statement_is_known_again_by_its_id_and_what_it_says_whoever_repeats_it_and_when() -> None:
+    said = explanation(0, 1000, "why-1")
+
+    repeated = explanation(0, 1000, "why-1", made_at=LATER, made_by="somebody else")
+
+    assert [is_repeat(repeated, marks) for marks in ([], [mark(metadata("case-1"))], [mark(said)])] == [
+        False,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize("other", [explanation(0, 1001, "one"), metadata("one"), session_ended("one")])
+def test_another_statement_under_a_used_id_is_refused_by_name(other: Annotation) -> None:
+    with pytest.raises(StatementDiffers, match=rf"{other.kind} one, by {other.made_by}, of {other.recording_id}"):
+        is_repeat(other, [mark(explanation(0, 1000, "one"))])
+
+
+def test_an_id_remembered_without_its_words_makes_a_repeat_of_whatever_it_says() -> None:
+    assert is_repeat(metadata("one"), ["another", "one"])

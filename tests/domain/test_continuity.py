@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.continuity import Judged, RecordingEnded, SourceState, idle_ends, standing_gaps, step
-from pipeline.domain.errors import HistoryMissing
+from pipeline.domain.errors import HistoryMissing, StatementDiffers
 from pipeline.domain.findings import Finding
 from pipeline.domain.identity import RecordingId
 from pipeline.domain.probe import SegmentProbed
@@ -551,3 +551,24 @@ def test_a_sender_that_ends_twice_with_one_id_ends_once() -> None:
 
 def test_the_sum_of_bytes_counts_every_announced_segment() -> None:
     assert account(probed(0), probed(0), photo(3)).bytes == 3000
+
+
+@pytest.mark.parametrize(
+    ("first", "other"),
+    [
+        (explanation(10_000, 20_000, "said-1"), explanation(10_000, 30_000, "said-1")),
+        (explanation(10_000, 20_000, "said-1"), metadata("said-1")),
+        (session_ended("said-1", expected=3), session_ended("said-1", expected=2)),
+        (window(0, 1000, "said-1"), window(0, 2000, "said-1")),
+    ],
+)
+def test_another_statement_under_a_used_id_is_not_taken_and_the_first_stays(
+    first: Annotation, other: Annotation
+) -> None:
+    state, _ = step(SourceState(), probed(0), policy())
+    state, _ = step(state, first, policy())
+
+    with pytest.raises(StatementDiffers):
+        step(state, other, policy())
+
+    assert step(state, replace(first, made_at=WallMs(T0 + 1)), policy()) == (state, ())

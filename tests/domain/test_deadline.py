@@ -51,9 +51,7 @@ def step(state: SourceDeadlines, event: Heard, policy: Policy) -> tuple[SourceDe
     return state, tuple(change for change in changes if isinstance(change, DeadlineChanged))
 
 
-def run(
-    events: Sequence[SegmentLanded | Annotation | RecordingArchived], policy: Policy = POLICY
-) -> tuple[SourceDeadlines, list[DeadlineChanged]]:
+def run(events: Sequence[Heard], policy: Policy = POLICY) -> tuple[SourceDeadlines, list[DeadlineChanged]]:
     state = SourceDeadlines(source_id=SOURCE)
     changes: list[DeadlineChanged] = []
     for event in events:
@@ -401,3 +399,35 @@ def test_misses_nobody_makes_up_for_are_forgotten_in_order_and_never_called_twic
     assert called == ["missed"] * 9
     assert (len(state.open), len(state.finished)) == (3, 3)
     assert due({SOURCE: state}, WallMs(T0 + 99 * DAY), few) == ()
+
+
+def test_another_statement_under_a_used_id_describes_nothing_and_does_not_meet_a_deadline() -> None:
+    begun = metadata("said-1", metadata=Metadata(case_name="c", party_name="p"), made_at=WallMs(DOCKED + HOUR))
+    other = metadata("said-1", metadata=Metadata(recorded_date="2026-11-24"), made_at=WallMs(DOCKED + HOUR))
+
+    _, set_aside = run([*SESSION, SENT, RECEIPT, begun, other])
+    _, said_rightly = run([*SESSION, SENT, RECEIPT, begun, replace(other, annotation_id="said-2")])
+
+    assert (states(set_aside), states(said_rightly)) == (["tracked"], ["tracked", "met"])
+
+
+def test_a_late_receipt_of_files_nobody_was_told_of_does_not_say_why_it_is_late() -> None:
+    late = replace(RECEIPT, archived_at=WallMs(END + DAY + HOUR))
+
+    _, told = run([CASE, late])
+    _, came_late = run([CASE, replace(late, first_received_at=WallMs(END + DAY + 1))])
+
+    assert [(change.state, change.cause) for change in told] == [
+        ("tracked", None), ("missed", "unknown"), ("late", None),
+    ]  # fmt: skip
+    assert [change.cause for change in came_late if change.state == "missed"] == ["not_docked"]
+
+
+def test_documents_of_files_whose_announcement_was_taken_for_an_old_one_do_not_say_why_there_is_no_receipt() -> None:
+    other = docked(recording_id="shift-2", announcement=9)
+    state, _ = run([other, docked(), SENT, stitched(source_kind="body_camera")])
+    (said,) = [item for item in due_at(state, SENT.made_at + 2 * DAY) if item.recording_id == RECORDING]
+
+    _, (missed,) = step(state, said, POLICY)
+
+    assert (missed.state, missed.cause, missed.progress) == ("missed", "unknown", "verified")

@@ -23,6 +23,7 @@ from pipeline.domain.duty import (
     with_pause,
     with_schedule,
 )
+from pipeline.domain.errors import StatementDiffers
 from pipeline.domain.landing import SegmentLanded
 from pipeline.domain.schedule import WeekdayHours
 from pipeline.domain.time import WallMs
@@ -232,3 +233,12 @@ def test_a_silence_is_not_shorter_than_nothing() -> None:
         SilenceChanged(
             source_id=SOURCE, source_kind="cctv", unit="u", since=T0, state="open", changed_at=T0, size_ms=-1
         )
+
+
+def test_other_hours_under_a_used_id_are_not_taken_and_the_same_change_nothing() -> None:
+    made = camera()
+    same = annotation("hours-1", "schedule", schedule=always(), made_at=WallMs(T0 + MINUTE))
+
+    assert with_schedule(made, same, POLICY) == made
+    with pytest.raises(StatementDiffers):
+        with_schedule(made, annotation("hours-1", "schedule", schedule=always(silent_after_s=901)), POLICY)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from pipeline.domain.annotation import Metadata
+from pipeline.domain.annotation import Annotation, Issue, Metadata, Return
 from pipeline.domain.canonical import plain
 from pipeline.domain.dictionary import BY_KEY
 from pipeline.domain.statement import (
@@ -13,6 +14,7 @@ from pipeline.domain.statement import (
     MOST_CHARS,
     RULES,
     Objection,
+    contradiction,
     described,
     in_words,
     incomplete,
@@ -20,7 +22,7 @@ from pipeline.domain.statement import (
     refused,
 )
 from pipeline.domain.time import WallMs, to_rfc3339
-from tests.builders import T0, explanation, metadata, policy, session_ended, window
+from tests.builders import T0, always, annotation, explanation, metadata, policy, session_ended, window
 
 NOW = WallMs(T0 + 3_600_000)
 POLICY = policy()
@@ -49,7 +51,26 @@ def fields(*pairs: tuple[str, Any]) -> dict[str, Any]:
     return raw(metadata(), metadata__extra=[list(pair) for pair in pairs])
 
 
-@pytest.mark.parametrize("made", [metadata(), session_ended(), window(0, 1000)])
+def handed_out(**changes: Any) -> Annotation:
+    issue = {"at": T0, "officer": "0471", "due_back": WallMs(T0 + 1), "source_kind": "body_camera", **changes}
+    return annotation("out-1", "issued", issue=Issue(**issue), unit="inspection")
+
+
+def given_back(**changes: Any) -> Annotation:
+    return annotation("back-1", "returned", returned=Return(**{"at": T0, "officer": "0471", **changes}))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        metadata(),
+        session_ended(),
+        window(0, 1000),
+        handed_out(),
+        given_back(),
+        annotation("hours-1", "schedule", schedule=always(), unit="hall"),
+    ],
+)
 def test_nothing_is_said_against_what_is_right(made: Any) -> None:
     assert rules(raw(made)) == []
 
@@ -236,3 +257,50 @@ def test_every_rule_is_said_in_both_languages_and_serves_an_article(rule: str) -
     assert all("x" in words for words in spoken)
     assert 1 <= RULES[rule].article <= 18
     assert all(0 <= field.article <= 18 for field in BY_KEY.values())
+
+
+@pytest.mark.parametrize(
+    ("made", "wrong"),
+    [
+        (handed_out(due_back=T0), ("issue.due_back", "due_back_later")),
+        (handed_out(due_back=WallMs(T0 - 1)), ("issue.due_back", "due_back_later")),
+        (handed_out(at=WallMs(NOW + AHEAD_MS + 1), due_back=WallMs(NOW + 86_400_000)), ("issue.at", "handed_over")),
+        (given_back(at=WallMs(NOW + AHEAD_MS + 1)), ("returned.at", "handed_over")),
+    ],
+)
+def test_a_device_changes_hands_when_it_does_and_is_due_back_later(made: Annotation, wrong: tuple[str, str]) -> None:
+    assert rules(raw(made)) == [wrong]
+    assert rules(raw(handed_out(at=WallMs(NOW + AHEAD_MS), due_back=WallMs(NOW + 86_400_000)))) == []
+
+
+@pytest.mark.parametrize(("made", "body"), [(handed_out(), "issue"), (given_back(), "returned")])
+def test_an_officer_has_a_name(made: Annotation, body: str) -> None:
+    assert rules(raw(made, **{f"{body}__officer": " "})) == [(f"{body}.officer", "valid_label")]
+
+
+def test_what_differs_of_two_statements_with_one_id_is_shown_with_both_sides() -> None:
+    first = metadata("case-7", metadata=Metadata(case_name="c", extra=(("case_no", "118"),)), made_by="Li", made_at=T0)
+    other = metadata("case-7", metadata=Metadata(case_name="c", extra=(("case_no", "119"),)), made_by="Wu", made_at=NOW)
+
+    said = contradiction(first, other)
+
+    assert said is not None
+    text = in_words(said, "en")
+    assert (said.field, said.rule, said.article, said.refuses) == ("annotation_id", "same_words", 10, True)
+    assert "case-7: 2026-11-24T08:00:00.000Z, Li:" in text
+    assert "metadata.extra.case_no '118', now '119'" in text
+    assert "made_by 'Li', now 'Wu'" in text
+    assert "id of its own" in text
+    assert "case_name" not in text
+    assert "请使用新的编号" in in_words(said, "zh")
+
+
+def test_the_same_statement_is_the_same_whenever_it_is_said() -> None:
+    assert contradiction(metadata(made_at=T0), metadata(made_at=NOW)) is None
+
+
+def test_of_many_differences_some_are_shown_and_the_others_counted() -> None:
+    said = contradiction(handed_out(), explanation(0, 1000, "out-1"))
+
+    assert said is not None
+    assert re.search(r"; \d+ more$", said.found)

@@ -70,6 +70,9 @@ def test_the_report_equals_the_planted_truth_and_what_is_said_twice_changes_noth
             "metadata": {"extra": [["case_no", "119"]]},
         }
         assert [_post(said)[0], _post(said)[0], _post({**said, "made_by": ""})[0]] == [200, 200, 422]
+        status, told = _post({**said, "metadata": {"extra": [["case_no", "120"]]}})
+        assert (status, told["statements"][0]["said"][0]["rule"]) == (422, "same_words")
+        assert "metadata.extra.case_no '119', now '120'" in told["statements"][0]["said"][0]["text"]
     assert _eventually(lambda: "119" in working.call("cases", "export"))
 
 
