@@ -1,5 +1,6 @@
 """Metrics catalogue: the only place a metric is named. Data; ``adapters.prometheus`` registers it, docs and rules are
-checked against it. No label ever names a recording, a source, a case or a person."""
+checked against it. No label ever names a recording, a source, a case or a person. A kind of source stands only beside what is
+read by kind: each label of a unit's metrics counts as often as there are units."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ RETRYING: Final = Metric(
     name="retrying", kind="gauge", labels=("stage",), help="Partitions now waiting on an error that may pass."
 )
 QUARANTINED: Final = Metric(
-    name="quarantined_total", kind="counter", labels=("stage", "reason"), help="Inputs set aside with bytes and reason."
+    name="quarantined_total", kind="counter", labels=("reason",), help="Inputs set aside with bytes and reason."
 )
 STATE_BEHIND: Final = Metric(
     name="state_behind_total",
@@ -136,7 +137,7 @@ ARCHIVED: Final = Metric(
 DEADLINE_OUTCOMES: Final = Metric(
     name="deadline_outcomes_total",
     kind="counter",
-    labels=("unit", "source_kind", "outcome"),
+    labels=("unit", "outcome"),
     help="Deadlines by outcome: met, missed, late (article 9).",
 )
 DEADLINE_BREACHES: Final = Metric(
@@ -166,25 +167,25 @@ UNARCHIVED_OLDEST_END: Final = Metric(
 EXPECTED: Final = Metric(
     name="recordings_expected",
     kind="gauge",
-    labels=("unit", "source_kind"),
+    labels=("unit",),
     help="Recordings that are expected and of which nothing has arrived; they are among those not archived.",
 )
 CAMERAS_ON_DUTY: Final = Metric(
     name="cameras_on_duty",
     kind="gauge",
-    labels=("unit", "source_kind"),
+    labels=("unit",),
     help="Cameras that have to record now by their schedules, planned pauses left out.",
 )
 CAMERAS_SILENT: Final = Metric(
     name="cameras_silent",
     kind="gauge",
-    labels=("unit", "source_kind"),
+    labels=("unit",),
     help="Cameras that had to record and are not known to have, for longer than their schedules allow (article 8).",
 )
 SILENT_SECONDS: Final = Metric(
     name="cameras_silent_seconds",
     kind="gauge",
-    labels=("unit", "source_kind"),
+    labels=("unit",),
     help="How long the cameras that are silent now have been, time on duty alone, added up; grows while they are.",
 )
 CANARY_LAST_SEEN: Final = Metric(

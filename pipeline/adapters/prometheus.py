@@ -110,8 +110,8 @@ class Metrics:
     def retrying(self, stage: str, partitions: int) -> None:
         self.set(names.RETRYING, partitions, stage)
 
-    def quarantined(self, stage: str, reason: str) -> None:
-        self.inc(names.QUARANTINED, 1, stage, reason)
+    def quarantined(self, reason: str) -> None:
+        self.inc(names.QUARANTINED, 1, reason)
 
     def state_behind(self, stage: str) -> None:
         self.inc(names.STATE_BEHIND, 1, stage)
@@ -212,7 +212,7 @@ class Metrics:
     def _deadline(self, change: DeadlineChanged) -> None:
         unit = self._unit(change.unit, change.source_kind)
         if change.state in OUTCOMES:
-            self.inc(names.DEADLINE_OUTCOMES, 1, unit, change.source_kind, change.state, recording=change.recording_id)
+            self.inc(names.DEADLINE_OUTCOMES, 1, unit, change.state, recording=change.recording_id)
         if change.cause is not None:
             self.inc(names.DEADLINE_BREACHES, 1, unit, change.cause, recording=change.recording_id)
 
@@ -229,19 +229,26 @@ class Metrics:
         for item in units:
             label = self._unit(item.unit, item.source_kind), item.source_kind
             ahead.setdefault(label, []).append(item)
+        whole: dict[str, list[UnitDeadlines]] = {}
         for (unit, kind), items in ahead.items():
             self._ahead(unit, kind, items)
+            whole.setdefault(unit, []).extend(items)
+        for unit, items in whole.items():
+            self._of_unit(unit, items)
 
     def _ahead(self, unit: str, kind: SourceKind, items: list[UnitDeadlines]) -> None:
         """The numbers of one label pair: of one unit and kind, or of all that share the name ``other``."""
         for number, band in enumerate(AGE_BANDS):
             self.set(names.UNARCHIVED, sum(item.unarchived[number] for item in items), unit, kind, band)
-        self.set(names.EXPECTED, sum(item.expected for item in items), unit, kind)
-        self.set(names.CAMERAS_ON_DUTY, sum(item.on_duty for item in items), unit, kind)
-        self.set(names.CAMERAS_SILENT, sum(item.silent for item in items), unit, kind)
-        self.set(names.SILENT_SECONDS, sum(item.silent_ms for item in items) / 1000, unit, kind)
         self.set(names.UNARCHIVED_OLDEST_END, _earliest(item.oldest_end for item in items), unit, kind)
         self.set(names.DEADLINE_NEXT, _earliest(item.next_at for item in items), unit, kind)
+
+    def _of_unit(self, unit: str, items: list[UnitDeadlines]) -> None:
+        """The numbers of a unit, whatever its sources are."""
+        self.set(names.EXPECTED, sum(item.expected for item in items), unit)
+        self.set(names.CAMERAS_ON_DUTY, sum(item.on_duty for item in items), unit)
+        self.set(names.CAMERAS_SILENT, sum(item.silent for item in items), unit)
+        self.set(names.SILENT_SECONDS, sum(item.silent_ms for item in items) / 1000, unit)
 
     def standing_gaps(self, found: Mapping[tuple[str, str], int]) -> None:
         """How many gaps stand, by unit and class; see ``continuity.standing_gaps``. What left our memory stands no more."""
@@ -266,7 +273,7 @@ class Metrics:
         if (unit, kind) not in self._units:
             self._units.add((unit, kind))
             for outcome in OUTCOMES:
-                self._touch(names.DEADLINE_OUTCOMES, unit, kind, outcome)
+                self._touch(names.DEADLINE_OUTCOMES, unit, outcome)
             for cause in get_args(Cause):
                 self._touch(names.DEADLINE_BREACHES, unit, cause)
         return unit

@@ -384,7 +384,7 @@ class Lane(Generic[S, E]):
             self._log.warning(
                 "input.quarantined", topic=message.topic, offset=message.offset, reason=reason, error=str(exc)
             )
-            meter.quarantined(name, reason)
+            meter.quarantined(reason)
         done = plan.count - plan.replayed - len(plan.quarantined)
         for result, count in (("done", done), ("replayed", plan.replayed), ("quarantined", len(plan.quarantined))):
             if count:

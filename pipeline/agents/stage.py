@@ -85,7 +85,7 @@ class Meter(Protocol):
         """How many partitions of the stage wait on an error right now."""
         ...
 
-    def quarantined(self, stage: str, reason: str) -> None:
+    def quarantined(self, reason: str) -> None:
         """An input was set aside; *reason* is one of a few words."""
         ...
 
@@ -114,7 +114,7 @@ class Unmetered:
     def retrying(self, stage: str, partitions: int) -> None:
         pass
 
-    def quarantined(self, stage: str, reason: str) -> None:
+    def quarantined(self, reason: str) -> None:
         pass
 
     def state_behind(self, stage: str) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import pytest
 from prometheus_client.exposition import generate_latest
 
-from pipeline.adapters.prometheus import Metrics
+from pipeline.adapters.prometheus import KINDS, Metrics
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.deadline import step
 from pipeline.domain.docket import SourceDeadlines
 from pipeline.domain.identity import RecordingId, SourceId
-from pipeline.domain.outlook import due, summary
+from pipeline.domain.outlook import UnitDeadlines, due, summary
+from pipeline.domain.recording import GAP_CLASSES
 from pipeline.domain.time import WallMs
 from pipeline.wire import codec
 from tests.builders import T0, always, annotation, landed, policy, session_ended
@@ -69,5 +71,19 @@ def test_a_look_at_ten_thousand_takes_less_than_a_second_and_a_scrape_a_third_of
     assert len(said) > SOURCES * EACH * 0.9
     assert looked - began < 1
     assert scraped - looked < 0.3
-    assert len([line for line in text.splitlines() if not line.startswith(b"#")]) < 2000
+    assert series(text) < 2000
     assert max(sizes) < 1000
+
+
+def series(text: bytes) -> int:
+    return len([line for line in text.splitlines() if not line.startswith(b"#")])
+
+
+@pytest.mark.parametrize(("units", "kinds", "most"), [(20, 2, 1400), (40, 2, 2000), (20, len(KINDS), 1800)])
+def test_a_bureau_of_many_units_has_a_bounded_number_of_series(units: int, kinds: int, most: int) -> None:
+    metrics, names = Metrics(), [f"unit-{number}" for number in range(units)]
+
+    metrics.deadlines([UnitDeadlines(unit=unit, source_kind=kind) for unit in names for kind in KINDS[:kinds]], T0)
+    metrics.standing_gaps({(unit, gap_class): 1 for unit in names for gap_class in GAP_CLASSES})
+
+    assert series(generate_latest(metrics.registry)) < most

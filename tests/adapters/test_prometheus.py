@@ -60,14 +60,14 @@ def test_known_combinations_are_zero_before_anything_happens() -> None:
     metrics = Metrics()
 
     assert value(metrics, "events_total", stage="archive", result="done") == 0
-    assert value(metrics, "quarantined_total", stage="stitch", reason="malformed") == 0
+    assert value(metrics, "quarantined_total", reason="malformed") == 0
     assert value(metrics, "gaps_total", source_kind="cctv", state="unexplained") == 0
     assert value(metrics, "stage_duration_seconds_count", stage="probe") == 0
 
 
 @pytest.mark.parametrize("kind", [errors.Malformed, errors.UnsupportedVersion, errors.NotLocked, errors.ChainBroken])
 def test_the_runner_s_words_for_errors_are_known_beforehand(kind: type[errors.UnbrokenError]) -> None:
-    assert value(Metrics(), "quarantined_total", stage="stitch", reason=reason_of(kind("x"))) == 0
+    assert value(Metrics(), "quarantined_total", reason=reason_of(kind("x"))) == 0
 
 
 def test_a_unit_s_outcomes_are_zero_as_soon_as_it_is_heard_of() -> None:
@@ -76,7 +76,7 @@ def test_a_unit_s_outcomes_are_zero_as_soon_as_it_is_heard_of() -> None:
     metrics.observe(change("tracked"))
 
     for outcome in ("met", "missed", "late"):
-        assert value(metrics, "deadline_outcomes_total", unit="service-hall", source_kind="cctv", outcome=outcome) == 0
+        assert value(metrics, "deadline_outcomes_total", unit="service-hall", outcome=outcome) == 0
     assert value(metrics, "deadline_breaches_total", unit="service-hall", cause="pipeline") == 0
 
 
@@ -87,7 +87,7 @@ def test_outcomes_and_breaches_are_counted() -> None:
         metrics.observe(event)
 
     outcomes = {
-        outcome: value(metrics, "deadline_outcomes_total", unit="service-hall", source_kind="cctv", outcome=outcome)
+        outcome: value(metrics, "deadline_outcomes_total", unit="service-hall", outcome=outcome)
         for outcome in ("met", "missed", "late", "at_risk")
     }
     assert outcomes == {"met": 1, "missed": 1, "late": 1, "at_risk": None}
@@ -211,7 +211,7 @@ def test_what_is_not_archived_is_counted_by_age_with_the_end_of_the_oldest() -> 
         value(metrics, "recordings_unarchived", unit="hall", source_kind="cctv", age_band=band) for band in AGE_BANDS
     ]
     assert bands == [5, 4, 3, 2, 1]
-    assert value(metrics, "recordings_expected", unit="hall", source_kind="cctv") == 2
+    assert value(metrics, "recordings_expected", unit="hall") == 2
     assert (
         value(metrics, "unarchived_oldest_end_timestamp_seconds", unit="hall", source_kind="cctv") == (T0 - 500) / 1000
     )
@@ -224,10 +224,20 @@ def test_silent_cameras_are_counted_with_the_time_they_miss() -> None:
     metrics.deadlines([hall], T0)
 
     found = [
-        value(metrics, name, unit="hall", source_kind="cctv")
-        for name in ("cameras_on_duty", "cameras_silent", "cameras_silent_seconds")
+        value(metrics, name, unit="hall") for name in ("cameras_on_duty", "cameras_silent", "cameras_silent_seconds")
     ]
     assert found == [3, 2, 90.5]
+
+
+def test_what_a_unit_expects_is_counted_whatever_is_to_bring_it() -> None:
+    metrics = Metrics()
+    kinds: tuple[SourceKind, ...] = ("cctv", "body_camera")
+
+    metrics.deadlines([UnitDeadlines(unit="hall", source_kind=kind, expected=2) for kind in kinds], T0)
+    both = value(metrics, "recordings_expected", unit="hall")
+    metrics.deadlines([UnitDeadlines(unit="hall", source_kind="cctv", expected=1)], T0)
+
+    assert (both, value(metrics, "recordings_expected", unit="hall")) == (4, 1)
 
 
 def test_a_canary_shows_when_the_last_one_past_each_stage_set_out_and_counts_in_nothing() -> None:
@@ -246,7 +256,7 @@ def test_a_canary_shows_when_the_last_one_past_each_stage_set_out_and_counts_in_
     assert seen == {"probe": after, "continuity": 0, "chain": 0, "stitch": 0, "archive": after, "deadline": after}
     assert value(metrics, "canary_last_seen_timestamp_seconds", stage="keeping") is None
     assert value(metrics, "archived_recordings_total", source_kind="cctv") == 0
-    assert value(metrics, "deadline_outcomes_total", unit=CANARY_UNIT, source_kind="cctv", outcome="met") is None
+    assert value(metrics, "deadline_outcomes_total", unit=CANARY_UNIT, outcome="met") is None
 
 
 def test_recovery_never_shows_as_nothing_open() -> None:
@@ -267,7 +277,7 @@ def test_units_beyond_the_bound_share_one_name(extra: int, others: int) -> None:
     for number in range(UNITS_MAX + extra):
         metrics.observe(change("met", unit=f"unit-{number}"))
 
-    found = value(metrics, "deadline_outcomes_total", unit=OTHER, source_kind="cctv", outcome="met")
+    found = value(metrics, "deadline_outcomes_total", unit=OTHER, outcome="met")
     assert (found or 0) == others
 
 
@@ -278,7 +288,7 @@ def test_it_is_a_meter_of_the_runner() -> None:
     meter.events("chain", "done", 3)
     meter.retried("chain")
     meter.retrying("chain", 2)
-    meter.quarantined("chain", "malformed")
+    meter.quarantined("malformed")
     meter.state_behind("chain")
     meter.carried("chain", 0.5)
     meter.taken({"chain": 24})
@@ -290,7 +300,7 @@ def test_it_is_a_meter_of_the_runner() -> None:
     assert value(metrics, "events_total", stage="chain", result="done") == 3
     assert value(metrics, "retries_total", stage="chain") == 1
     assert value(metrics, "retrying", stage="chain") == 2
-    assert value(metrics, "quarantined_total", stage="chain", reason="malformed") == 1
+    assert value(metrics, "quarantined_total", reason="malformed") == 1
     assert value(metrics, "state_behind_total", stage="chain") == 1
     assert value(metrics, "stage_duration_seconds_sum", stage="chain") == 0.5
     assert value(metrics, "partitions", stage="chain") == 24

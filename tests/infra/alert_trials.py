@@ -16,10 +16,10 @@ Labels = Mapping[str, str]
 HALL: Final = {"unit": "hall", "source_kind": "cctv"}
 _NEXT: Final = 'unbroken_deadline_next_timestamp_seconds{unit="hall",source_kind="cctv"}'
 _MISSED: Final = 'unbroken_deadline_breaches_total{unit="hall",cause="store"}'
-_OUTCOME: Final = 'unbroken_deadline_outcomes_total{unit="hall",source_kind="cctv",outcome="%s"}'
+_OUTCOME: Final = 'unbroken_deadline_outcomes_total{unit="hall",outcome="%s"}'
 _PROMPT: Final = 'unbroken_archive_promptness_total{source_kind="cctv",prompt="%s"}'
 _FINDING: Final = 'unbroken_findings_total{source_kind="cctv",finding="%s"}'
-_SILENT: Final = 'unbroken_cameras_silent{unit="hall",source_kind="cctv"}'
+_SILENT: Final = 'unbroken_cameras_silent{unit="hall"}'
 _GAP: Final = 'unbroken_gaps_standing{unit="hall",gap_class="%s"}'
 _WORM: Final = 'unbroken_worm_probe_success{instance="%s"}'
 _WORM_LAST: Final = 'unbroken_worm_probe_last_timestamp_seconds{instance="%s"}'
@@ -190,7 +190,12 @@ TRIALS: Final = (
         {_GAP % "unexplained": "0x30 1x20"},
     ),
     _quiet("UnbrokenUnexplainedGap", "explained", {_GAP % "unexplained": "1x20 0x30", _GAP % "R1": "3x20 4x30"}),
-    _fires("UnbrokenCameraSilent", "one, also during a restart", {**WARNING, **HALL}, {_SILENT: "0x30 1x6 stale _x9"}),
+    _fires(
+        "UnbrokenCameraSilent",
+        "one, also during a restart",
+        {**WARNING, "unit": "hall"},
+        {_SILENT: "0x30 1x6 stale _x9"},
+    ),
     _quiet("UnbrokenCameraSilent", "heard again", {_SILENT: "1x38 0x9"}),
     _fires("UnbrokenDeviceClock", "a step", {**WARNING, "source_kind": "cctv"}, {_FINDING % "clock_step": "0x10 1x60"}),
     _quiet("UnbrokenDeviceClock", "an hour later", {_FINDING % "clock_step": "0x10 1x90"}, at=80),
