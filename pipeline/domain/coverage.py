@@ -50,7 +50,7 @@ def lanes(checked: Checked, tolerance: Tolerance) -> tuple[Lane, ...]:
 
 
 def numbered(checked: Checked) -> tuple[tuple[StreamKind, int], ...]:
-    """The streams by kind and rank as findings between files number them: :mod:`~pipeline.domain.account` has them in
+    """The streams by kind and rank as findings between files number them: :mod:`~pipeline.domain.oddities` has them in
     falling order of their names."""
     there = {key for _, segment in checked.files for key, _, _ in _placed(segment)}
     return tuple(sorted(there, key=lambda key: f"{key[0]}{key[1] - 1}", reverse=True))

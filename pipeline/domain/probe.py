@@ -5,7 +5,7 @@ extremes and the typical interval, never the packet list; what is wrong *inside*
 findings, because only this pass sees every packet. Durations a container declares are facts about the container, not
 about the recording: they measure what a truncated file lost and judge nothing else.
 
-Readers hand over a reading and :mod:`pipeline.domain.reading` makes the facts of it.
+Readers hand over a reading and :mod:`pipeline.domain.facts` makes the facts of it.
 """
 
 from __future__ import annotations

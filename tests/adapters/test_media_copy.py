@@ -21,7 +21,6 @@ from pipeline.domain.probe import MediaFacts
 from tests import clips
 from tests.adapters.test_media_mp4 import TOLERANCE
 
-AAC_FRAMES = 283
 REMUXES = {
     "film.mp4": (),
     "film.ts": (),

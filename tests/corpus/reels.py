@@ -139,10 +139,6 @@ class Reel:
         shifts = [round(by_s / track.base) for track in self.tracks]
         return replace(self, samples=tuple(_retimed(s, shifts[s.stream].__add__) for s in self.samples))
 
-    def retimed(self, stream: int, by: Callable[[int], int]) -> Reel:
-        """One stream's stamps through a rising function of ticks."""
-        return replace(self, samples=tuple(_retimed(s, by) if s.stream == stream else s for s in self.samples))
-
     def only(self, kind: str) -> Reel:
         """One kind of stream, its packets alone; the other stays declared in no file."""
         return self.cut(lambda s: self.tracks[s.stream].kind == kind)
