@@ -36,6 +36,12 @@ def film(path: Path, *options: str, seconds: float = 6) -> Path:
     return path
 
 
+def bars(path: Path, seconds: int) -> Path:
+    """Moving bars, ten pictures and a key frame a second, some 25 kB."""
+    ffmpeg("-f", "lavfi", "-i", f"testsrc=size=160x120:rate=10:duration={seconds}", *X264, "-g", "10", str(path))
+    return path
+
+
 def remux(source: Path, target: Path, *options: str) -> Path:
     """The same packets in another container."""
     ffmpeg("-i", str(source), "-c", "copy", *options, str(target))

@@ -11,9 +11,11 @@ import os
 import secrets
 from pathlib import Path
 
+from aiokafka.admin import AIOKafkaAdminClient
 from pydantic import SecretStr
 
 from pipeline.settings import Settings
+from pipeline.wire import topics
 
 LOCAL_ENV = Path(__file__).resolve().parents[2] / "infra" / "local.env"
 
@@ -55,3 +57,13 @@ def short_policy(folder: Path) -> Path:
         shipped.replace("provisional_retention_s = 31536000", "provisional_retention_s = 86400"), encoding="utf-8"
     )
     return path
+
+
+async def remove_topics(settings: Settings) -> None:
+    """Those of our own settings; locked objects stay for their day, topics need not."""
+    client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await client.start()
+    try:
+        await client.delete_topics([settings.topic(topic.name) for topic in topics.ALL])
+    finally:
+        await client.close()

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline.adapters.kafka_log import read_topic
 from pipeline.adapters.kafka_topics import apply_topics
@@ -20,7 +19,7 @@ from pipeline.domain.time import WallMs
 from pipeline.settings import Settings
 from pipeline.wire import topics
 from pipeline.wire.codec import encode, headers
-from tests.adapters.s3 import own_settings
+from tests.adapters.s3 import own_settings, remove_topics
 
 pytestmark = pytest.mark.stack
 
@@ -30,16 +29,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     made = own_settings(tmp_path_factory.mktemp("announcer"))
     asyncio.run(apply_topics(made))
     yield made
-    asyncio.run(_remove_topics(made))
-
-
-async def _remove_topics(settings: Settings) -> None:
-    client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
-    await client.start()
-    try:
-        await client.delete_topics([settings.topic(topic.name) for topic in topics.ALL])
-    finally:
-        await client.close()
+    asyncio.run(remove_topics(made))
 
 
 def said(number: int) -> Annotation:

@@ -15,33 +15,13 @@ import pytest
 
 from pipeline.connectors import camera as cameras
 from pipeline.connectors.camera import Camera, Run, record, without_password
+from tests import clips
 from tests.connectors.stage import eventually
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("film") / "film.ts"
-    source = "testsrc=size=160x120:rate=10:duration=60"
-    subprocess.run(
-        [
-            "ffmpeg",
-            "-v",
-            "error",
-            "-f",
-            "lavfi",
-            "-i",
-            source,
-            "-c:v",
-            "libx264",
-            "-g",
-            "10",
-            "-preset",
-            "ultrafast",
-            path,
-        ],
-        check=True,
-    )
-    return path
+    return clips.bars(tmp_path_factory.mktemp("film") / "film.ts", seconds=60)
 
 
 def camera(url: str | Path, folder: Path) -> Camera:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline.adapters.buckets import apply_buckets
 from pipeline.adapters.kafka_log import read_topic
@@ -28,7 +27,7 @@ from pipeline.domain.landing import SegmentLanded
 from pipeline.settings import Settings
 from pipeline.wire import topics
 from pipeline.wire.codec import decode
-from tests.adapters.s3 import local_variables, own_settings, short_policy
+from tests.adapters.s3 import local_variables, own_settings, remove_topics, short_policy
 
 pytestmark = pytest.mark.stack
 SOURCE = ("--unit", "二队", "--kind", "body_camera", "--settle-s", "0")
@@ -42,16 +41,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     look_at_store(made)
     asyncio.run(apply_topics(made))
     yield made
-    asyncio.run(_remove_topics(made))
-
-
-async def _remove_topics(settings: Settings) -> None:
-    client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
-    await client.start()
-    try:
-        await client.delete_topics([settings.topic(topic.name) for topic in topics.ALL])
-    finally:
-        await client.close()
+    asyncio.run(remove_topics(made))
 
 
 def environment(settings: Settings, **changes: str) -> dict[str, str]:

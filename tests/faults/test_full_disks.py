@@ -22,6 +22,7 @@ from pipeline.domain.facts import unreadable
 from pipeline.domain.identity import SourceId
 from pipeline.domain.probe import MediaFacts
 from pipeline.steps.probe import ProbeStep
+from tests import clips
 from tests.adapters.objects_contract import ref, sha
 from tests.builders import landed, policy
 from tests.connectors.stage import Table, eventually, session
@@ -93,26 +94,7 @@ def test_a_journal_is_not_opened_on_a_full_disk_and_the_error_names_it(disk: Pat
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two minutes of moving bars, some 25 kB a second."""
-    path = tmp_path_factory.mktemp("film") / "film.ts"
-    source = "testsrc=size=160x120:rate=10:duration=120"
-    command = [
-        "ffmpeg",
-        "-v",
-        "error",
-        "-f",
-        "lavfi",
-        "-i",
-        source,
-        "-c:v",
-        "libx264",
-        "-g",
-        "10",
-        "-preset",
-        "ultrafast",
-    ]
-    subprocess.run([*command, str(path)], check=True)
-    return path
+    return clips.bars(tmp_path_factory.mktemp("film") / "film.ts", seconds=120)
 
 
 @pytest.mark.parametrize("left_bytes", [0, RESERVE // 2])
