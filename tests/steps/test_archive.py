@@ -11,10 +11,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pipeline.adapters.objects_memory import MemoryObjects
 from pipeline.adapters.signing import Ed25519Signer, verify
-from pipeline.domain.archive import ArchiveState, RecordingArchived, receipt_message, record_key
+from pipeline.domain.archive import (
+    ArchiveState,
+    RecordingArchived,
+    receipt_document,
+    receipt_message,
+    record_key,
+    signed_message,
+)
 from pipeline.domain.canonical import canonical, digest
 from pipeline.domain.errors import NotLocked, ObjectDiffers, ObjectMissing, StoreUnavailable, StoreUntrusted
 from pipeline.domain.identity import Sha256
@@ -345,6 +353,20 @@ async def test_a_receipt_our_key_did_not_sign_is_refused() -> None:
     twin.store.put_bytes("records", twin.record("receipt.json"), data, found, retain_until=archived.archived_at)
 
     with pytest.raises(ObjectDiffers, match=f"what key {archived.key_id} did not sign"):
+        await twin.run()
+
+
+async def test_a_receipt_that_a_stranger_put_there_first_archives_nothing() -> None:
+    archive = Archive()
+    _, (archived,) = await archive.run()
+    stranger = Ed25519Signer(Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    forged = replace(archived, originals=archived.originals[:-1], key_id=stranger.key_id)
+    forged = replace(forged, signature=base64.b64encode(stranger.sign(signed_message(forged))).decode())
+    data, twin = receipt_document(forged), Archive(key=archive.signer)
+    found = Sha256(hashlib.sha256(data).hexdigest())
+    twin.store.put_bytes("records", twin.record("receipt.json"), data, found, retain_until=archived.archived_at)
+
+    with pytest.raises(ObjectDiffers, match="no key of ours"):
         await twin.run()
 
 
