@@ -165,6 +165,17 @@ def classified(annotation: Annotation) -> Entry | None:
     )
 
 
+def contradicts(entry: Entry, register: Register) -> bool:
+    """Whether the statement from which *entry* follows named another class before, under the same id. The first stays: a
+    lock that was made longer by mistake cannot be made shorter."""
+    return any(
+        one.kind == entry.kind == "classified"
+        and one.reason == entry.reason
+        and one.retention_class != entry.retention_class
+        for one in register.values()
+    )
+
+
 # -- what follows --------------------------------------------------------------------------------------------------------
 
 

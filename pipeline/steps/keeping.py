@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, Protocol
 
 from pipeline.domain.annotation import Annotation
 from pipeline.domain.archive import RecordingArchived
-from pipeline.domain.errors import Malformed, NotLocked
+from pipeline.domain.errors import Malformed, NotLocked, StatementDiffers
 from pipeline.domain.identity import RecordingId, Sha256, SourceId
 from pipeline.domain.keeping import (
     Demand,
@@ -26,6 +26,7 @@ from pipeline.domain.keeping import (
     EntryKind,
     Register,
     classified,
+    contradicts,
     demanded,
     entry_at,
     entry_document,
@@ -276,7 +277,7 @@ class KeepingStep:
 
     async def step(self, state: None, received: ReceivedAnnotation) -> tuple[None, tuple[()]]:
         """Take note of one annotation. Raises :class:`Malformed` for a class that cannot be one or is dated ahead,
-        :class:`StoreUntrusted`, :class:`NotLocked` and what the store raises."""
+        :class:`StatementDiffers` for another class under the id of a first one, :class:`StoreUntrusted`, :class:`NotLocked` and what the store raises."""
         if received.event.kind in KEPT:
             self.trust.require()
             await asyncio.to_thread(self.keeper.keep, received.event, self.clock.now())
@@ -297,5 +298,10 @@ class KeepingStep:
         return state, ()
 
     def _note(self, entry: Entry) -> None:
+        if contradicts(entry, self.keeper.register(entry.source_id, entry.recording_id)):
+            raise StatementDiffers(
+                f"another class was named under this id before, and stays; say it again under an id of its own: "
+                f"{entry.retention_class}, {entry.reason}, of {entry.recording_id}"
+            )
         self.keeper.add(entry)
         self.keeper.settle(entry.source_id, entry.recording_id)

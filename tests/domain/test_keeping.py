@@ -16,6 +16,7 @@ from pipeline.domain.keeping import (
     Demand,
     class_of,
     classified,
+    contradicts,
     demanded,
     entry_at,
     entry_digest,
@@ -190,3 +191,14 @@ def test_the_same_annotation_gives_the_same_entry() -> None:
 def test_a_digest_is_not_taken_from_the_statement() -> None:
     with pytest.raises(ValueError, match="hex digits"):
         replace(released_from(held_for("court 1")), releases=Sha256("abc"))
+
+
+def test_another_class_from_the_same_statement_contradicts_it_and_nothing_else_does() -> None:
+    first = classified_as("10y", reason="annotation a")
+    stands = register(first, held_for("annotation a", reason="annotation a"))
+
+    again, other, later = (
+        replace(first, made_at=at(9)), replace(first, retention_class="30y"), classified_as("30y", reason="annotation b"),
+    )  # fmt: skip
+
+    assert [contradicts(entry, stands) for entry in (first, again, other, later)] == [False, False, True, False]

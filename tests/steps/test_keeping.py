@@ -16,7 +16,7 @@ from pipeline.adapters.objects_memory import Fault, MemoryObjects
 from pipeline.adapters.signing import Ed25519Signer
 from pipeline.domain.annotation import Annotation, Metadata
 from pipeline.domain.canonical import canonical
-from pipeline.domain.errors import Malformed, NotLocked, StoreUnavailable, StoreUntrusted
+from pipeline.domain.errors import Malformed, NotLocked, StatementDiffers, StoreUnavailable, StoreUntrusted
 from pipeline.domain.identity import RecordingId, Sha256
 from pipeline.domain.keeping import (
     Demand,
@@ -118,7 +118,7 @@ def test_a_shorter_class_said_later_shortens_nothing() -> None:
     note(archive, filed("30y"))
     before = {stat.key: stat.retain_until for stat in about(archive, FIRST)}
 
-    note(archive, filed("10y"))
+    note(archive, filed("10y", annotation_id="case-2"))
 
     after = {stat.key: stat.retain_until for stat in about(archive, FIRST)}
     assert before.items() <= after.items()
@@ -394,3 +394,16 @@ def test_a_release_that_was_interrupted_is_finished_by_a_repeat() -> None:
 
     assert not still_held
     assert not any(stat.legal_hold for stat in about(archive, FIRST))
+
+
+def test_another_class_under_a_used_id_lengthens_nothing_and_the_first_stays() -> None:
+    archive = Archive()
+    note(archive, filed("10y"))
+    before = about(archive, FIRST)
+
+    with pytest.raises(StatementDiffers, match="30y, annotation case-1"):
+        note(archive, filed("30y", made_at=WallMs(T0 + 2 * DAY_MS)))
+
+    assert about(archive, FIRST) == before
+    note(archive, filed("30y", annotation_id="case-2"))
+    assert about(archive, FIRST) != before
