@@ -228,7 +228,7 @@ def left_to_do(said: Mapping[str, Any], wanted: Session, told: Metadata) -> list
     lines = []
     if said["refused"]:
         lines.append(
-            "what was refused lies where it was and is in no archive: mend it and run this again, nothing is sent twice"
+            "refused files lie where they were and are in no archive: mend what is a recording and run this again, nothing is sent twice"
         )
     if not names:
         return lines

@@ -99,7 +99,7 @@ def test_the_result_as_a_table_and_as_json(settings: Settings, tmp_path: Path) -
     assert "table-1-card" in out
     words = " ".join(out.split())
     assert "files: 3, 2 taken in, 0 were in from before, 1 refused; 3,000 bytes, 3,000 sent" in words
-    assert "what was refused lies where it was and is in no archive" in words
+    assert "refused files lie where they were and are in no archive" in words
     assert "`unbroken recordings table-1-card`; delete nothing before" in words
     assert "within 24 hours (article 9): `unbroken describe table-1-card --source table-1`" in words
     assert "notes\\n.txt: not media by its name" in " ".join(out.split())
