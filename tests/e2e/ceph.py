@@ -16,14 +16,16 @@ def ceph(program: str, *words: str) -> str:
 
 
 class Quotas:
-    """Quotas of buckets at the gateway: a byte, so that nothing more goes in."""
+    """Quotas of buckets at the gateway."""
 
     def __init__(self) -> None:
         self._on: set[str] = set()
 
-    def use_up(self, bucket: str) -> None:
+    def use_up(self, bucket: str, most_bytes: int = 1) -> None:
+        """Nothing goes into *bucket* beyond *most_bytes*."""
         self._on.add(bucket)
-        ceph("radosgw-admin", "quota", "set", "--quota-scope=bucket", "--bucket", bucket, "--max-size", "1")
+        words = ("--quota-scope=bucket", "--bucket", bucket, "--max-size", str(most_bytes))
+        ceph("radosgw-admin", "quota", "set", *words)
         ceph("radosgw-admin", "quota", "enable", "--quota-scope=bucket", "--bucket", bucket)
 
     def lift(self, bucket: str) -> None:

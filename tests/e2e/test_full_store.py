@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pipeline.adapters.objects_s3 import S3Objects, _Client, open_store
+from pipeline.adapters.objects_s3 import PART_BYTES, S3Objects, _Client, open_client, open_store
 from pipeline.adapters.store_http import open_pool
 from pipeline.adapters.worm_s3 import look_at_store, open_probe_bucket
 from pipeline.demo.footage import Shot
@@ -120,6 +120,26 @@ def test_a_full_store_is_not_taken_for_one_that_does_not_keep_its_locks(stand: S
     quotas.use_up(settings.worm_probe)
     with pytest.raises(StoreFull, match=f"{WORDS}.*{settings.worm_probe}"):
         look_at_store(settings)
+
+
+def test_a_quota_used_up_in_the_middle_of_a_large_file_leaves_only_the_rest_to_be_sent(
+    stand: Stand, quotas: Quotas, tmp_path: Path
+) -> None:
+    path, bucket, sent = tmp_path / "large.ts", stand.settings().derived, list[int]()
+    path.write_bytes(os.urandom(3 * PART_BYTES))
+    put = (bucket, "large.ts", path, sha(path.read_bytes()))
+    store = S3Objects(open_client(stand.settings()), sent.append)
+
+    quotas.use_up(bucket, most_bytes=PART_BYTES * 5 // 4)
+    with pytest.raises(StoreFull, match=WORDS):
+        store.put_file(*put, retain_until=None)
+    before = sum(sent)
+    quotas.lift(bucket)
+    stat = store.put_file(*put, retain_until=None)
+
+    assert before >= PART_BYTES
+    assert sum(sent) == stat.size_bytes == 3 * PART_BYTES
+    assert len(store.versions(bucket, "large.ts")) == 1
 
 
 @pytest.fixture

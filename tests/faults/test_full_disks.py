@@ -26,6 +26,7 @@ from tests import clips
 from tests.adapters.objects_contract import ref, sha
 from tests.builders import landed, policy
 from tests.connectors.stage import Table, eventually, session
+from tests.connectors.test_clearing import brought_in, clearing, receipt
 
 SIZE = 512 << 10
 RESERVE = 64 << 10
@@ -130,6 +131,34 @@ async def test_a_recorder_stops_on_a_full_disk_by_name_and_room_lets_it_go_on(
     assert set(full) <= set(segments())
     assert all(path.stat().st_size > 0 for path in segments())
     assert list((spool / "writing").iterdir()) == []
+
+
+@pytest.mark.parametrize(("left_bytes", "is_cleared"), [(0, False), (RESERVE, True)])
+async def test_what_is_archived_is_cleared_from_a_disk_on_which_only_the_recorder_s_reserve_is_left(
+    disk: Path, left_bytes: int, is_cleared: bool
+) -> None:
+    table, ready = Table(disk / "journals"), disk / "ready"
+    table.store.make_bucket("records", lock_days=1)
+    ready.mkdir()
+    for number in range(4):
+        (ready / f"{number}.ts").write_bytes(bytes([number]) * 4096)
+
+    with table.intake() as intake:
+        files = await brought_in(intake, ready)
+        receipt(table)
+        ballast = leave(disk, left_bytes) if left_bytes else fill(disk)
+        try:
+            clearing(table, intake).clear(files)
+            said = ""
+        except DiskFull as exc:
+            said = str(exc)
+        after = len(left_on(ready))
+        ballast.unlink()
+        clearing(table, intake).clear(files)
+
+    assert (after, said == "") == ((0, True) if is_cleared else (4, False))
+    assert is_cleared or f"free some space under {disk / 'journals'}" in said
+    assert left_on(ready) == []
 
 
 def leave(disk: Path, free_bytes: int) -> Path:
