@@ -2,7 +2,7 @@
 
 *Live* means that restarting would not help: the event loop turns, no lane has ended by a defect, and every partition that
 has inputs moves on, unless it waits on an error we know (then the retrying gauge says so, and a restart would only repeat
-it). *Ready* means that partitions are assigned and their states in memory. Progress is measured against the broker's own
+it). *Ready* means that partitions are assigned and their states in memory; what is waited for is told beside it. Progress is measured against the broker's own
 end offsets, because a consumer that is stuck also believes that there is nothing to read.
 """
 
@@ -94,13 +94,17 @@ class Health(Service):
         reasons += [f"no progress on {tp.topic} partition {tp.partition}" for tp in self._progress.stalled(monotonic())]
         return reasons
 
+    def waits(self) -> list[str]:
+        """What partitions wait for, each thing once; the object or recording an error names at its end stays in the log."""
+        return sorted({str(why).partition(" (")[0] for why in self._runner.waiting().values()})
+
     async def _livez(self, _: web.Request) -> web.Response:
         reasons = self.unwell()
         return web.json_response({"live": not reasons, "reasons": reasons}, status=503 if reasons else 200)
 
     async def _readyz(self, _: web.Request) -> web.Response:
         ready = self._runner.ready
-        return web.json_response({"ready": ready}, status=200 if ready else 503)
+        return web.json_response({"ready": ready, "waits": self.waits()}, status=200 if ready else 503)
 
     async def _metrics(self, request: web.Request) -> web.Response:
         """In the form the reader asks for; only OpenMetrics carries exemplars."""

@@ -238,16 +238,20 @@ def _wanted(port: int, numbers: tuple[int, ...]) -> bool:
 
 def _worker(name: str, port: int) -> dict[str, Any]:
     answer = _ask(port)
-    detail = {None: f"nobody answers on port {port}", False: "partitions are being assigned or loaded"}.get(answer)
-    return {"name": name, "ready": answer is True, "detail": detail}
+    if answer is None:
+        return {"name": name, "ready": False, "detail": f"nobody answers on port {port}"}
+    if not answer["ready"]:
+        return {"name": name, "ready": False, "detail": "partitions are being assigned or loaded"}
+    return {"name": name, "ready": True, "detail": "; ".join(answer.get("waits", ())) or None}
 
 
-def _ask(port: int) -> bool | None:
+def _ask(port: int) -> dict[str, Any] | None:
     """What a worker on *port* says of itself; ``None`` when nobody answers."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)
+            said: dict[str, Any] = json.load(answer)
+            return said
     except urllib.error.HTTPError:
-        return False
-    except OSError:
+        return {"ready": False}
+    except (OSError, ValueError):  # nobody, or no worker of ours
         return None

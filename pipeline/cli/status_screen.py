@@ -50,6 +50,9 @@ def headline(found: Mapping[str, Any]) -> list[str]:
     )
     ready = {worker["name"] for worker in found["workers"] if worker["ready"]}
     now = [f"no {name} worker is ready" for name in WORKER_PORTS if name not in ready]
+    now += [
+        f"the {one['name']} worker waits: {one['detail']}" for one in found["workers"] if one["ready"] and one["detail"]
+    ]
     gone = ", ".join(gone["what"] for gone in found["not_known"])
     now += [f"{_UNKNOWN}, see below: {gone}"] if gone else []
     now += [f"{due['at_risk']} at risk of missing the deadline"] if due and due["at_risk"] else []
@@ -85,7 +88,8 @@ def _worker_in_words(worker: Mapping[str, Any]) -> str:
     remedy = (
         "" if worker["ready"] or "nobody" not in worker["detail"] else f"; start it: unbroken worker {worker['name']}"
     )
-    return f"worker {worker['name']}: {'ready' if worker['ready'] else worker['detail'] + remedy}"
+    waits = f"; waits: {worker['detail']}" if worker["detail"] else ""
+    return f"worker {worker['name']}: {'ready' + waits if worker['ready'] else worker['detail'] + remedy}"
 
 
 def _stages_in_words(stages: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from pipeline.agents.health import NO_PROGRESS_S, Health, Progress
 from pipeline.agents.runner import Runner
+from pipeline.domain.errors import StoreFull
 
 PART = TP("in", 0)
 
@@ -25,9 +26,13 @@ class FakeRunner:
 
     ready: bool = False
     gone: list[tuple[str, int]] = field(default_factory=list)
+    waits: dict[TP, Exception] = field(default_factory=dict)
 
     def dead(self) -> list[tuple[str, int]]:
         return self.gone
+
+    def waiting(self) -> dict[TP, Exception]:
+        return self.waits
 
     def positions(self) -> dict[TP, int]:
         return {}
@@ -57,8 +62,8 @@ async def test_a_worker_is_live_before_it_is_ready() -> None:
         late = await fetch(f"{url}/readyz")
 
     assert live == (200, {"live": True, "reasons": []})
-    assert early == (503, {"ready": False})
-    assert late == (200, {"ready": True})
+    assert early == (503, {"ready": False, "waits": []})
+    assert late == (200, {"ready": True, "waits": []})
 
 
 async def test_a_stage_that_ended_by_a_defect_is_not_live_and_is_named() -> None:
@@ -66,6 +71,15 @@ async def test_a_stage_that_ended_by_a_defect_is_not_live_and_is_named() -> None
         answer = await fetch(f"{url}/livez")
 
     assert answer == (503, {"live": False, "reasons": ["chain stopped on partition 3"]})
+
+
+async def test_what_partitions_wait_for_is_told_once_without_what_it_is_about() -> None:
+    full = {TP("in", number): StoreFull(f"the store is full (records/cam-1/{number})") for number in (0, 1)}
+
+    async with served(FakeRunner(ready=True, waits=cast(Any, full)), CollectorRegistry()) as url:
+        answer = await fetch(f"{url}/readyz")
+
+    assert answer == (200, {"ready": True, "waits": ["the store is full"]})
 
 
 async def test_metrics_are_those_of_the_registry() -> None:

@@ -94,6 +94,17 @@ def test_a_worker_that_is_down_is_named_with_the_command_that_starts_it() -> Non
     assert "nobody answers on port 19101; start it: unbroken worker media" in text
 
 
+def test_what_a_worker_waits_for_is_said_beside_its_being_ready() -> None:
+    media, ledger = QUIET["workers"]
+    full = {**QUIET, "workers": [media, {**ledger, "detail": "the store is full, give it room"}]}
+
+    lines = in_words(full, NOW)
+
+    assert list(validator("status.v1").iter_errors(full)) == []
+    assert lines[0] == "NEEDS SOMEBODY NOW: the ledger worker waits: the store is full, give it room"
+    assert "worker ledger: ready; waits: the store is full, give it room" in lines
+
+
 def test_what_waits_is_counted_per_stage_and_what_was_missed_is_said() -> None:
     busy = {
         **QUIET,

@@ -3,11 +3,13 @@ name, nothing is acknowledged meanwhile, and the work goes on by itself."""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -101,12 +103,15 @@ def test_connectors_and_stages_wait_for_a_quota_by_name_and_go_on_when_it_is_lif
     watched = watching.ended()
     working.bring_in(hall, hall.files, DATE)  # which says that the camera's recordings are over
     until(lambda: ledger_waits("recordings/") and ledger_waits("checkpoints/"), 30)
+    with urllib.request.urlopen(f"http://127.0.0.1:{working.ports['ledger']}/readyz", timeout=5) as answer:
+        told = json.load(answer)["waits"]
     records = [key for shot in (voice, hall) for key in _records(working, shot)]
 
     quotas.lift(settings.records)
     verdict = settled(working, [*voice.truths, *hall.truths])
 
     assert (full, records) == ([], [])
+    assert any(WORDS in why for why in told)
     assert (imported, watched) == (0, 0), importing.log
     assert "intake.resumed" in watching.log
     assert all(path.exists() for path in (*voice.files, *hall.files))
