@@ -143,12 +143,12 @@ def test_what_was_changed_or_taken_behind_the_store_s_back_is_found_in_its_turn_
     file.write_bytes(data)
     ceph("rados", *POOL, "put", name, str(file))
     ceph("rados", *POOL, "rm", _raw(turning, taken))
-    until(lambda: _metric(turning, "failures") >= 2, 40)
+    until(lambda: _metric(turning, "failures") == 3, 40)  # the changed one's bytes, the other's bytes and lock
     until(lambda: _metric(turning, "coverage_ratio") == 1.0, 40)
     told = [item["place"] for turn in _turns(store, settings.records) for item in turn["failed"]]
     log = [line for line in turning.log("ledger").read_text("utf-8").splitlines() if "verify.failed" in line]
 
-    assert (whole, _metric(turning, "failures")) == (0, 2)
+    assert (whole, _metric(turning, "failures")) == (0, 3)
     assert round(oldest_s * 1000) in dates
     assert now_s - oldest_s < WITHIN_S + TURN_S
     for key in (changed, taken):
