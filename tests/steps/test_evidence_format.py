@@ -26,7 +26,7 @@ from pipeline.domain.keys import key_id, pem_of
 from pipeline.domain.probe import SegmentProbed
 from tests.builders import RECORDING, SOURCE, explanation, metadata, photo, probed, session_ended
 from tests.builders_archive import signer
-from tests.steps.archived import Stages, links_of
+from tests.steps.archived import THIRD, Archive, Stages, links_of
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 REVISION = Path("records", "recordings", SOURCE, RECORDING, "r2")
@@ -281,3 +281,22 @@ def test_the_little_verifier_is_little_and_needs_nothing() -> None:
 
     assert imported <= sys.stdlib_module_names
     assert len((DOCS / "little_verifier.py").read_text("utf-8").splitlines()) < 240
+
+
+def test_a_stranger_checks_seals_and_reports_with_openssl(tmp_path: Path) -> None:
+    Archive(checkpoints=True).copy(tmp_path)
+    shutil.copy(DOCS / "little_verifier.py", tmp_path)
+    whole = _run(tmp_path, "receipt-key.pub.pem")
+    records = tmp_path / "records"
+    miss, other = (records / "deadlines" / SOURCE / THIRD / f"{name}.json" for name in ("missed", "late"))
+    miss.write_bytes(other.read_bytes())
+    (report,) = (records / "reports").rglob("*.json")
+    report.write_bytes(report.read_bytes().replace(b"2026-11-23", b"2026-11-22"))
+
+    changed = _run(tmp_path, "receipt-key.pub.pem")
+
+    assert (whole.returncode, whole.stdout.partition(":")[0]) == (0, "4 revisions")
+    assert changed.returncode == 1
+    first, second = changed.stdout.splitlines()
+    assert first.startswith(f"records deadlines/{SOURCE}/{THIRD}/missed.json sealed: expected")
+    assert second == "records reports/2026-11-24/all.json is signed: expected True, found False"
