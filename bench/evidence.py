@@ -44,7 +44,7 @@ from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.kafka_topics import apply_topics
 from pipeline.adapters.objects_s3 import S3Objects, open_client, open_store
 from pipeline.adapters.worm_s3 import look_at_store
-from pipeline.connectors.folder import WORKERS
+from pipeline.connectors.folder import SMALL_BYTES, WORKERS
 from pipeline.domain import chain, continuity
 from pipeline.domain.chain import ChainState, LinkAppended
 from pipeline.domain.checkpoint import Checkpoint, checkpoint_document, checkpoint_key
@@ -145,9 +145,16 @@ def _proven(store: S3Objects, bucket: str, files: list[Path]) -> None:
 
 
 def _sent(store: S3Objects, bucket: str, path: Path, until: WallMs) -> ObjectRef:
+    """As the connector: a small file is read once, a large one once to name it and once to send it."""
     with path.open("rb") as file:
-        digest = Sha256(hashlib.file_digest(file, "sha256").hexdigest())
-    stat = store.put_file(bucket, original_key(digest, path.name), path, digest, retain_until=until)
+        small = file.read() if path.stat().st_size <= SMALL_BYTES else None
+        hashed = hashlib.file_digest(file, "sha256") if small is None else hashlib.sha256(small)
+    digest = Sha256(hashed.hexdigest())
+    key = original_key(digest, path.name)
+    if small is None:
+        stat = store.put_file(bucket, key, path, digest, retain_until=until)
+    else:
+        stat = store.put_bytes(bucket, key, small, digest, retain_until=until)
     return ObjectRef(bucket=bucket, key=stat.key, version_id=stat.version_id, sha256=digest, size_bytes=stat.size_bytes)
 
 
