@@ -5,68 +5,12 @@ Queries are built from ``pipeline.metrics`` and the recorded rules, so a renamed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from collections.abc import Mapping
+from typing import Final
 
+from dashboards.panels import Board, Steps, areas, heat, levels, lines, sign, stat, states
 from pipeline import metrics as m
 from pipeline.metrics import Metric
-
-Kind = Literal["sign", "stat", "lines", "areas", "levels", "states", "heat"]
-Steps = tuple[tuple[float | None, str], ...]
-Maker = Callable[..., "Panel"]
-"""Key, width and height, unit, colours, and the query or its queries by legend."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """``legend``: a word of the catalogue, or ``{{label}}``. ``now``: one value at the end of the range, no series."""
-
-    expr: str
-    legend: str = ""
-    now: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
-    """``key``: its words. ``width`` and ``height`` in Grafana's grid of 24 columns. ``steps``: colours from a value on.
-    ``words``: values shown as words, from the first bound up to the second."""
-
-    key: str
-    kind: Kind
-    width: int
-    height: int
-    unit: str
-    steps: Steps
-    queries: tuple[Query, ...]
-    words: tuple[tuple[float, float, str, str], ...] = ()
-    decimals: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Board:
-    """``key``: its words and uid. ``back``: the range it opens with. ``units``: whether a unit can be chosen."""
-
-    key: str
-    panels: tuple[Panel, ...]
-    back: str
-    refresh: str = "30s"
-    units: bool = False
-
-
-def _maker(kind: Kind, *, now: bool = False) -> Maker:
-    def make(
-        key: str, size: tuple[int, int], unit: str, steps: Steps, asks: str | Mapping[str, str], **more: Any
-    ) -> Panel:
-        queries = {"": asks} if isinstance(asks, str) else asks
-        made = tuple(Query(expr=expr, legend=legend, now=now) for legend, expr in queries.items())
-        return Panel(key=key, kind=kind, width=size[0], height=size[1], unit=unit, steps=steps, queries=made, **more)
-
-    return make
-
-
-sign, stat, levels = _maker("sign", now=True), _maker("stat", now=True), _maker("levels", now=True)
-lines, areas, states, heat = _maker("lines"), _maker("areas"), _maker("states"), _maker("heat")
 
 
 def name(metric: Metric) -> str:

@@ -11,9 +11,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from dashboards.boards import BOARDS, Board, Panel, Query
+from dashboards.boards import BOARDS
+from dashboards.legends import COLOURS, LABELS, LEGENDS, NONE, STATES, THRESHOLDS, UI, UNITS
+from dashboards.panels import Board, Panel, Query
 from dashboards.words import BOARDS as BOARD_WORDS
-from dashboards.words import COLOURS, LABELS, LANGUAGES, LEGENDS, NONE, PANELS, STATES, THRESHOLDS, UI, UNITS, Language
+from dashboards.words import LANGUAGES, PANELS, Language
 from pipeline.metrics import BUILD, UNARCHIVED
 
 FOLDER: Final = "infra/grafana/dashboards"

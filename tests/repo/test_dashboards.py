@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from dashboards.build import FOLDER, SOURCE_UID, files
-from dashboards.words import BOARDS, LABELS, LANGUAGES, PANELS, Language
+from dashboards.legends import LABELS
+from dashboards.words import BOARDS, LANGUAGES, PANELS, Language
 from pipeline import app as _app  # noqa: F401  (every error that a worker can meet)
 from pipeline import metrics as m
 from pipeline.adapters.prometheus import OUTCOMES, STAGES

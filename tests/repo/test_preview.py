@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from dashboards.boards import BOARDS
+from dashboards.legends import STATES
 from dashboards.preview import Source, page, shown
-from dashboards.words import LANGUAGES, PANELS, STATES, Language
+from dashboards.words import LANGUAGES, PANELS, Language
 
 
 class Stub(Source):
