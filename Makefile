@@ -67,7 +67,8 @@ test-brokers: install  ## the runner's real-broker tests on other Kafka versions
 
 faults: up  ## every fault between us and the store, a dozen cases a cell; everything killed at random (a few are in `make test`)
 	$(LOCAL) UNBROKEN_FAULT_SEEDS=$${UNBROKEN_FAULT_SEEDS:-12} UNBROKEN_KILL_SEEDS=$${UNBROKEN_KILL_SEEDS:-5} \
-	  UNBROKEN_KILLS=$${UNBROKEN_KILLS:-10} $(PY) -m pytest -rP tests/faults tests/e2e/test_kills.py
+	  UNBROKEN_KILLS=$${UNBROKEN_KILLS:-10} $(PY) -m pytest -rP tests/faults tests/e2e/test_kills.py \
+	  tests/e2e/test_full_store.py
 
 drills: up  ## state topics lost and rolled back, a broker deleted and wiped; what is rebuilt is compared
 	$(LOCAL) UNBROKEN_DRILLS=1 $(PY) -m pytest tests/e2e/test_recovery.py
