@@ -163,6 +163,7 @@ def test_a_day_of_alerts_is_heard_and_ends(trial: Trial, film: Film) -> None:
     _pause(stand, camera, int(time.time() * 1000) - 3_600_000, int(time.time() * 1000) + 3_600_000)
     stand.announce_window(hall)
     monitor.wait_for("UnbrokenCameraSilent", "resolved", 60, unit=UNIT)
+    monitor.wait_for("UnbrokenUnexplainedGap", "resolved", 60, unit=hall.unit)
 
     # Nobody describes a recording: at risk before, missed after, and late once somebody does.
     risk = monitor.wait_for("UnbrokenDeadlineAtRisk", "firing", MINUTE, unit=UNIT, source_kind="body_camera")
