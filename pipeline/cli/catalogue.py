@@ -43,13 +43,14 @@ _RECEIPT: Final = re.compile(r"r([1-9][0-9]*)/receipt\.json")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
     """The running state by source, the last word on each deadline by recording, all words on all of them, in order, and
-    what the deadlines wait for that are neither met nor given up."""
+    what the deadlines wait for that are neither met nor given up; ``dockets``: all deadlines by source."""
 
     sources: Mapping[str, SourceState]
     chains: Mapping[str, ChainState]
     deadlines: Mapping[RecordingId, DeadlineChanged]
     changes: tuple[DeadlineChanged, ...]
     awaited: Mapping[RecordingId, Awaited]
+    dockets: Mapping[str, SourceDeadlines]
 
 
 def recordings(settings: Settings, only: str | None = None, running: Running | None = None) -> list[Reported]:
@@ -94,7 +95,9 @@ async def read_running(settings: Settings) -> Running:
         for docket in dockets.values()
         for name, tracked in docket.open.items()
     }
-    return Running(sources=sources, chains=chains, deadlines=last, changes=tuple(changes), awaited=awaited)
+    return Running(
+        sources=sources, chains=chains, deadlines=last, changes=tuple(changes), awaited=awaited, dockets=dockets
+    )
 
 
 def archived(

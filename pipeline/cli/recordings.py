@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 
 import typer
 from rich.table import Table
 
 from pipeline.cli.tables import wide_console
 from pipeline.cli.terms import VERDICT_COLOURS
+from pipeline.domain.findings import FindingKind
+from pipeline.domain.tracked import DeadlineState
 from pipeline.settings import Settings
 
 _AWAITED: Final = {
@@ -31,19 +33,37 @@ def recordings(
     recording_id: Annotated[
         str | None, typer.Argument(help="Show this one in full, its locks asked of the store now.")
     ] = None,
+    unit: Annotated[str | None, typer.Option(help="Only those of this unit.")] = None,
+    finding: Annotated[
+        str | None,
+        typer.Option(
+            help="Only those in which this was found, say clock_step (docs/continuity.md).",
+            callback=lambda text: _one_of(get_args(FindingKind), text),
+        ),
+    ] = None,
+    deadline: Annotated[
+        str | None,
+        typer.Option(
+            help="Only those whose deadline stands so, say missed.",
+            callback=lambda text: _one_of(get_args(DeadlineState), text),
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON (schemas/recordings.v1).")] = False,
 ) -> None:
     """List recordings: ended ones from the archive, open ones from the running state. Exit 1 if the one named is unknown."""
     from pipeline.cli.catalogue import recordings as known
     from pipeline.wire.reports import recording_report
 
-    reports = [recording_report(reported) for reported in known(Settings(), recording_id)]
+    reports = chosen(
+        [recording_report(reported) for reported in known(Settings(), recording_id)], unit, finding, deadline
+    )
     if as_json:
         typer.echo(json.dumps(reports, indent=2, ensure_ascii=False))
+    elif recording_id is None and reports:
+        wide_console().print(listing(reports))
     elif recording_id is None:
-        wide_console().print(
-            listing(reports) if reports else "no recordings yet; `unbroken import FOLDER` brings some in"
-        )
+        asked = (unit, finding, deadline) != (None, None, None)
+        typer.echo("no such recording" if asked else "no recordings yet; `unbroken import FOLDER` brings some in")
     else:
         for report in reports:
             for part in detail(report):
@@ -51,6 +71,25 @@ def recordings(
     if recording_id is not None and not reports:
         typer.echo(f"no recording of that name is open or archived ({recording_id})", err=True)
         raise typer.Exit(1)
+
+
+def _one_of(words: Sequence[str], text: str | None) -> str | None:
+    if text not in (None, *words):
+        raise typer.BadParameter(f"expected one of {', '.join(words)}, found {text!r}")
+    return text
+
+
+def chosen(
+    reports: Sequence[Mapping[str, Any]], unit: str | None, finding: str | None, deadline: str | None
+) -> list[Mapping[str, Any]]:
+    """Those asked for; what is ``None`` was not asked."""
+    return [
+        report
+        for report in reports
+        if unit in (None, report["unit"])
+        and (finding is None or any(item["kind"] == finding for item in report["findings"]))
+        and (deadline is None or (report["deadline"] or {}).get("state") == deadline)
+    ]
 
 
 def listing(reports: Sequence[Mapping[str, Any]]) -> Table:

@@ -22,7 +22,7 @@ from pipeline.adapters.clock import SystemClock
 from pipeline.cli.quarantine import held, waiting
 from pipeline.cli.status_screen import in_words
 from pipeline.domain.canary import CANARY_UNIT
-from pipeline.domain.docket import DeadlineChanged
+from pipeline.domain.docket import DeadlineChanged, SourceDeadlines
 from pipeline.domain.errors import UnbrokenError
 from pipeline.domain.identity import RecordingId
 from pipeline.domain.policy import Policy
@@ -113,6 +113,7 @@ def look(settings: Settings) -> dict[str, Any]:
         "recordings": None if known is None else standings(known),
         "deadlines": None if running is None else deadlines(running.changes, today, running.awaited),
         "gaps": None if known is None else gaps([gap for one in known for gap in gap_reports(one, policy)]),
+        "cameras": None if running is None else cameras(running.dockets.values()),
         "quarantine": None if kept is None else {"waiting": sum(kept.values())},
         "store": store,
         "verified": asked_verified.result(),
@@ -186,6 +187,18 @@ def _today(settings: Settings) -> tuple[int, int]:
 
     zone = zone_of(settings)
     return day_of(datetime.fromtimestamp(SystemClock().now() / 1000, zone).date(), zone)
+
+
+def cameras(states: Iterable[SourceDeadlines]) -> dict[str, Any]:
+    """The cameras that have to record by their schedule and are silent, the longest silent first."""
+    silent = sorted(
+        (state.camera.silent_since, state.source_id, state.camera.unit)
+        for state in states
+        if state.camera.silent_since is not None
+    )
+    return {
+        "silent": [{"source_id": source, "unit": unit, "since": to_rfc3339(since)} for since, source, unit in silent]
+    }
 
 
 def _last_try(settings: Settings) -> dict[str, Any] | None:

@@ -14,6 +14,8 @@ from pipeline.domain.time import WallMs, from_rfc3339
 from pipeline.settings import WORKER_PORTS
 
 _UNKNOWN: Final = "NOT KNOWN"
+_NAMED: Final = 10
+"""Silent cameras are named up to this many: a power cut must not push everything else off the screen."""
 
 
 def in_words(found: Mapping[str, Any], now: WallMs) -> list[str]:
@@ -31,6 +33,7 @@ def in_words(found: Mapping[str, Any], now: WallMs) -> list[str]:
             f"{told['unexplained']} unexplained, {told['to_review']} to review, {told['open']} that may still close"
         )
         lines.append(f"gaps: {counts}{where}")
+    lines += _cameras_in_words(found["cameras"], now)
     look = "; `unbroken quarantine list` says why" if kept and kept["waiting"] else ""
     lines.append(f"quarantine: {_UNKNOWN if kept is None else str(kept['waiting']) + ' waiting'}{look}")
     if store is None:
@@ -45,8 +48,8 @@ def in_words(found: Mapping[str, Any], now: WallMs) -> list[str]:
 
 def headline(found: Mapping[str, Any]) -> list[str]:
     """What somebody has to do now, and what can wait for the day; or that nothing does."""
-    due, told, kept, store, verified = (
-        found[name] for name in ("deadlines", "gaps", "quarantine", "store", "verified")
+    due, told, cameras, kept, store, verified = (
+        found[name] for name in ("deadlines", "gaps", "cameras", "quarantine", "store", "verified")
     )
     ready = {worker["name"] for worker in found["workers"] if worker["ready"]}
     now = [f"no {name} worker is ready" for name in WORKER_PORTS if name not in ready]
@@ -59,6 +62,7 @@ def headline(found: Mapping[str, Any]) -> list[str]:
     now += ["the store's locks did not hold"] if store and not store["passed"] else []
     now += [f"{verified['failures']} FAILURES in the archive"] if verified and verified["failures"] else []
     later = [f"{due['missed_today']} missed today"] if due and due["missed_today"] else []
+    later += [f"{len(cameras['silent'])} cameras silent"] if cameras and cameras["silent"] else []
     later += [f"{kept['waiting']} in quarantine"] if kept and kept["waiting"] else []
     later += [f"{told['unexplained']} gaps unexplained"] if told and told["unexplained"] else []
     later += [f"{told['to_review']} explanations to review"] if told and told["to_review"] else []
@@ -70,6 +74,15 @@ def headline(found: Mapping[str, Any]) -> list[str]:
 def _away(found: Mapping[str, Any], what: str) -> bool:
     """Whether it could not be asked, as against never having been done."""
     return any(gone["what"] == what for gone in found["not_known"])
+
+
+def _cameras_in_words(cameras: Mapping[str, Any] | None, now: WallMs) -> list[str]:
+    if cameras is None:
+        return [f"cameras silent: {_UNKNOWN}"]
+    silent = cameras["silent"]
+    named = [f"  {one['source_id']} of {one['unit']}, since {_from_now(one['since'], now)}" for one in silent[:_NAMED]]
+    more = [f"  and {len(silent) - _NAMED} more: --json names all"] if len(silent) > _NAMED else []
+    return [f"cameras silent: {len(silent) or 'none'}", *named, *more]
 
 
 def _verified_in_words(found: Mapping[str, Any]) -> str:

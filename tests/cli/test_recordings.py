@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline.cli.recordings import archive_in_words, deadline_in_words, detail, gaps_in_words, listing
+from pipeline.cli.recordings import archive_in_words, chosen, deadline_in_words, detail, gaps_in_words, listing
 
 GAP = {
     "start": "2026-11-24T08:00:05.000Z",
@@ -155,3 +155,26 @@ def test_an_ended_recording_is_on_its_way_until_it_is_locked() -> None:
         archive_in_words({"state": "pending", "objects": 0, "lock_mode": None, "retain_until_min": None})
         == "ended, on its way"
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_shown"),
+    [
+        ((None, None, None), True),
+        (("inspection-2", None, None), True),
+        (("inspection-3", None, None), False),
+        ((None, "duplicate", None), True),
+        ((None, "clock_step", None), False),
+        ((None, None, "met"), True),
+        ((None, None, "missed"), False),
+        (("inspection-2", "duplicate", "missed"), False),
+    ],
+)
+def test_only_the_recordings_asked_for_are_listed(
+    asked: tuple[str | None, str | None, str | None], is_shown: bool
+) -> None:
+    assert chosen([REPORT], *asked) == ([REPORT] if is_shown else [])
+
+
+def test_a_recording_without_a_deadline_yet_is_no_miss() -> None:
+    assert chosen([{**REPORT, "deadline": None}], None, None, "missed") == []

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.cli.status import STAGES, deadlines, gaps, rows, standings
+from pipeline.cli.status import STAGES, cameras, deadlines, gaps, rows, standings
 from pipeline.cli.status_screen import headline, in_words
 from pipeline.domain.canary import CANARY_UNIT
-from pipeline.domain.identity import RecordingId
-from pipeline.domain.time import from_rfc3339
+from pipeline.domain.docket import SourceDeadlines
+from pipeline.domain.duty import Camera
+from pipeline.domain.identity import RecordingId, SourceId
+from pipeline.domain.time import WallMs, from_rfc3339, to_rfc3339
 from pipeline.wire import topics
 from pipeline.wire.reports import Awaited
 from tests.builders import T0
@@ -37,6 +39,7 @@ QUIET: dict[str, Any] = {
         "oldest": DUE,
     },
     "gaps": {"open": 0, "unexplained": 0, "to_review": 0},
+    "cameras": {"silent": []},
     "quarantine": {"waiting": 0},
     "store": {"tried_at": "2026-11-24T06:00:00.000Z", "passed": True},
     "verified": {"parts": 672, "fresh": 672, "failures": 0, "oldest_at": "2026-10-28T06:00:00.000Z"},
@@ -120,6 +123,26 @@ def test_what_waits_is_counted_per_stage_and_what_was_missed_is_said() -> None:
     assert "next deadline: none open" in text
 
 
+def test_a_silent_camera_is_named_with_its_unit_the_longest_silent_first_and_ten_of_them_at_most() -> None:
+    states = [
+        SourceDeadlines(
+            source_id=SourceId(f"hall-{number}"), camera=Camera(unit="service-hall", silent_since=WallMs(T0 - number))
+        )
+        for number in range(1, 12)
+    ]
+    heard = SourceDeadlines(source_id=SourceId("hall-12"), camera=Camera(unit="service-hall"))
+
+    found = {**QUIET, "cameras": cameras([heard, *states])}
+    lines = in_words(found, WallMs(T0 + HOUR))
+
+    first = lines.index("cameras silent: 11") + 1
+    assert list(validator("status.v1").iter_errors(found)) == []
+    assert found["cameras"]["silent"][0]["since"] == to_rfc3339(WallMs(T0 - 11))
+    assert lines[first].startswith("  hall-11 of service-hall, since 1 h 0 min ago")
+    assert "11 cameras silent" in lines[0]
+    assert lines[first + 10] == "  and 1 more: --json names all"
+
+
 def test_every_stage_with_state_is_shown() -> None:
     assert set(STAGES) == {"probe", *topics.STATEFUL_STAGES, "keeping", "breach"}
 
@@ -134,6 +157,7 @@ def test_what_could_not_be_asked_is_not_known_and_never_zero() -> None:
         "stages": rows(None, None),
         "recordings": None,
         "deadlines": None,
+        "cameras": None,
         "gaps": None,
         "quarantine": None,
         "store": None,
@@ -144,7 +168,7 @@ def test_what_could_not_be_asked_is_not_known_and_never_zero() -> None:
     lines = in_words(dark, NOW)
 
     assert list(validator("status.v1").iter_errors(dark)) == []
-    for part in ("recordings", "deadlines", "gaps", "quarantine", "store locks", "archive verified"):
+    for part in ("recordings", "deadlines", "gaps", "cameras silent", "quarantine", "store locks", "archive verified"):
         assert any(line.startswith(f"{part}: NOT KNOWN") for line in lines)
     assert all("NOT KNOWN" in line for line in lines if line.startswith("stage"))
     assert lines[-1] == "NOT KNOWN deadlines: kafka does not answer, start it"
