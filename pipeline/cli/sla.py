@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import sys
-from datetime import date
+from datetime import date, datetime, timedelta
 from importlib.metadata import version
 from typing import Annotated, Final, cast
 
 import typer
 
+from pipeline.adapters.clock import SystemClock
 from pipeline.cli.terms import language
 from pipeline.domain.sla import SlaReport
 from pipeline.domain.statement import Language
@@ -39,24 +40,32 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    first: Annotated[date, typer.Option("--from", parser=_day, metavar="DAY", help="First day, YYYY-MM-DD.")],
-    last: Annotated[date, typer.Option("--to", parser=_day, metavar="DAY", help="Last day; that one is counted.")],
+    first: Annotated[
+        date | None,
+        typer.Option(
+            "--from", parser=_day, metavar="DAY", help="First day, YYYY-MM-DD. [default: the day before the last]"
+        ),
+    ] = None,
+    last: Annotated[
+        date | None,
+        typer.Option("--to", parser=_day, metavar="DAY", help="Last day; that one is counted. [default: today]"),
+    ] = None,
     unit: Annotated[str | None, typer.Option(help="Only recordings of this unit.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The signed document (schemas/sla-report.v1).")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="One line for each recording.")] = False,
     as_html: Annotated[bool, typer.Option("--html", help="A page to read and to print.")] = False,
     lang: Annotated[str, typer.Option("--lang", callback=language, help="The page's language: en or zh.")] = "en",
 ) -> None:
-    """Report the recordings whose 24 hours began on these days (articles 8 and 9). Exit 1 if any deadline was missed."""
-    if last < first:
-        raise typer.BadParameter(f"expected a day from {first} on, found {last}", param_hint="--to")
+    """Report the recordings whose 24 hours began on these days (articles 8 and 9); without any, yesterday and today:
+    what is missed now began then. Exit 1 if any deadline was missed."""
     if as_json + as_csv + as_html > 1:
         raise typer.BadParameter("choose one of --json, --csv and --html")
     from pipeline.adapters.objects_s3 import S3Objects, open_client
-    from pipeline.reporting import sla_step
+    from pipeline.reporting import sla_step, zone_of
     from pipeline.steps.sla import day_of
 
     settings = Settings()
+    first, last = days(first, last, datetime.fromtimestamp(SystemClock().now() / 1000, zone_of(settings)).date())
     step = sla_step(
         settings, S3Objects(open_client(settings)), load_policy(settings.policy), f"unbroken {version('unbroken')}"
     )
@@ -75,6 +84,15 @@ def report(
             typer.echo(line)
     if made.totals.missed:
         raise typer.Exit(1)
+
+
+def days(first: date | None, last: date | None, today: date) -> tuple[date, date]:
+    """The days asked for; what was not said is the day before the last one, and today."""
+    last = last or today
+    first = first or last - timedelta(days=1)
+    if last < first:
+        raise typer.BadParameter(f"expected a day from {first} on, found {last}", param_hint="--to")
+    return first, last
 
 
 def write_csv(made: SlaReport) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -120,6 +121,24 @@ def test_the_parts_of_one_report_agree_with_its_signed_document() -> None:
     assert document_of["totals"]["missed"] == len([i for i in document_of["recordings"] if i["outcome"] == "missed"])
     assert document_of["totals"]["recordings"] == sum(unit["recordings"] for unit in document_of["units"])
     assert document_of["recordings"][0]["source_id"] == BWC
+
+
+@pytest.mark.parametrize(
+    ("asked", "days"),
+    [
+        ((None, None), ("2026-11-23", "2026-11-24")),
+        ((None, "2026-11-01"), ("2026-10-31", "2026-11-01")),
+        (("2026-11-01", None), ("2026-11-01", "2026-11-24")),
+    ],
+)
+def test_without_days_it_is_yesterday_and_today_because_what_is_missed_now_began_then(
+    asked: tuple[str | None, str | None], days: tuple[str, str]
+) -> None:
+    first, last = (text and date.fromisoformat(text) for text in asked)
+
+    found = command.days(first or None, last or None, date(2026, 11, 24))
+
+    assert tuple(day.isoformat() for day in found) == days
 
 
 @pytest.mark.parametrize(

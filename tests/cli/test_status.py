@@ -138,7 +138,7 @@ def test_a_silent_camera_is_named_with_its_unit_the_longest_silent_first_and_ten
     first = lines.index("cameras silent: 11") + 1
     assert list(validator("status.v1").iter_errors(found)) == []
     assert found["cameras"]["silent"][0]["since"] == to_rfc3339(WallMs(T0 - 11))
-    assert lines[first].startswith("  hall-11 of service-hall, since 1 h 0 min ago")
+    assert lines[first].startswith("  hall-11 of service-hall, since 1 h 1 min ago")
     assert "11 cameras silent" in lines[0]
     assert lines[first + 10] == "  and 1 more: --json names all"
 
