@@ -182,7 +182,10 @@ def _buckets(settings: Settings) -> Checkup:
         faults = check_buckets(settings)
     except UnbrokenError as exc:
         return Checkup(
-            name="store", ok=False, found=str(exc), remedy="make up, or mend UNBROKEN_STORE_URL and the keys"
+            name="store",
+            ok=False,
+            found=f"{settings.store_url}: {exc}",
+            remedy="make up, or mend UNBROKEN_STORE_URL and the keys",
         )
     return Checkup(
         name="store",

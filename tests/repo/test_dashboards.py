@@ -231,3 +231,18 @@ def test_every_alert_names_a_board_that_exists() -> None:
     named = {rule["annotations"]["dashboard_url"].removeprefix("/d/") for rule in RULES if "alert" in rule}
 
     assert named <= {board["uid"] for board in COMMITTED.values()}
+
+
+@pytest.mark.parametrize(
+    ("page", "language", "quoted"),
+    [("infra/runbook.md", "en", r'"([A-Z][^"]*)"'), ("docs/zh/runbook.md", "zh", r"“([^”]+)”")],
+)
+def test_the_runbook_names_only_boards_and_panels_there_are(page: str, language: str, quoted: str) -> None:
+    boards = [board for path, board in COMMITTED.items() if f"/{language}/" in path]
+    titles = {panel["title"] for board in boards for panel in board["panels"] if "title" in panel}
+    titles |= {re.split(r"[:：] ?", board["title"])[-1] for board in boards}
+
+    named = set(re.findall(quoted, (ROOT / page).read_text("utf-8"))) - {"清理"}
+
+    assert named - titles == set()
+    assert len(named) >= 5
