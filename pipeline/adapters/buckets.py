@@ -15,7 +15,8 @@ from minio.commonconfig import COMPLIANCE
 from minio.error import S3Error
 from minio.objectlockconfig import DAYS, YEARS, ObjectLockConfig
 
-from pipeline.adapters.objects_s3 import mapped, open_client
+from pipeline.adapters.objects_answers import mapped
+from pipeline.adapters.objects_s3 import open_client
 from pipeline.adapters.roles import apply_policies
 from pipeline.domain.errors import Misconfigured
 from pipeline.policy import load_policy

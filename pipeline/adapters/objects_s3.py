@@ -1,4 +1,4 @@
-"""The store over S3, with the ``minio`` client: the only module that knows it.
+"""The store over S3, with the ``minio`` client; what its errors mean is :mod:`~pipeline.adapters.objects_answers`.
 
 Four things the client would do otherwise are done here on purpose:
 
@@ -27,24 +27,21 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 from urllib.parse import urlsplit
 
-import urllib3
 from minio import Minio
 from minio.commonconfig import COMPLIANCE
 from minio.datatypes import Part
-from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from minio.retention import Retention
 
+from pipeline.adapters.objects_answers import mapped
 from pipeline.adapters.objects_put import Wanted, put_once, whole_second
 from pipeline.adapters.store_http import open_pool
 from pipeline.domain.archive import LockMode
 from pipeline.domain.errors import (
-    AccessRefused,
     Misconfigured,
     NotLocked,
     ObjectMissing,
     SourceFileChanged,
     StoreError,
-    StoreFull,
     StoreUnavailable,
 )
 from pipeline.domain.identity import Sha256
@@ -58,7 +55,7 @@ PART_BYTES: Final = 16 << 20
 PARTS_IN_FLIGHT: Final = 3
 _MAX_PARTS: Final = 9_000
 """S3 allows 10,000 parts; beyond 140 GB the parts grow."""
-_DIGEST: Final = "unbroken-body-sha256"
+KNOWN_DIGEST: Final = "unbroken-body-sha256"
 """Name under which a body's known digest travels to the signature; never sent."""
 STALE_UPLOAD_S: Final = 48 * 3600
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -293,7 +290,7 @@ class S3Objects:
                     wanted.bucket,
                     wanted.key,
                     data,
-                    {_DIGEST: hashlib.sha256(data).hexdigest()},
+                    {KNOWN_DIGEST: hashlib.sha256(data).hexdigest()},
                     upload_id,
                     number,
                 )
@@ -338,7 +335,7 @@ class _Client(Minio):
     def _build_headers(
         self, host: str, headers: Any = None, body: bytes | None = None, creds: Any = None
     ) -> tuple[Any, datetime]:
-        digest = headers.pop(_DIGEST, None) if headers else None
+        digest = headers.pop(KNOWN_DIGEST, None) if headers else None
         if digest is None or body is None:
             return super()._build_headers(host, headers, body, creds)
         built, date = super()._build_headers(host, headers, None, creds)
@@ -362,71 +359,6 @@ class _Body(io.RawIOBase):
             data = self._response.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
-
-
-_BY_CODE: Final[dict[str, tuple[type[Exception], str]]] = {
-    "NoSuchKey": (ObjectMissing, "the store does not hold this object"),
-    "NoSuchVersion": (ObjectMissing, "the store does not hold this version"),
-    "NoSuchUpload": (ObjectMissing, "the store does not know this upload"),
-    "NoSuchBucket": (Misconfigured, "the bucket does not exist, make it with `unbroken store apply`"),
-    "ObjectLockConfigurationNotFoundError": (Misconfigured, "the bucket was made without Object Lock"),
-    "InvalidRequest": (StoreError, "the store refused the request"),
-    "XAmzContentSHA256Mismatch": (StoreUnavailable, "the bytes changed on their way to the store"),
-    "BadDigest": (StoreUnavailable, "the bytes changed on their way to the store"),
-    "RequestTimeout": (StoreUnavailable, "the store stopped waiting for our bytes"),
-    "QuotaExceeded": (StoreFull, "the store's quota is used up, raise it or give the store room"),
-    "XMinioStorageFull": (StoreFull, "the store is full, give it room"),
-    "SlowDown": (StoreUnavailable, "the store is overloaded"),
-    "RequestTimeTooSkewed": (AccessRefused, "the store's clock and ours differ too much"),
-    "InvalidAccessKeyId": (AccessRefused, "the store does not know this access key"),
-    "SignatureDoesNotMatch": (AccessRefused, "the secret key is not the store's"),
-    "AccessDenied": (AccessRefused, "these keys may not do this"),
-}
-_BY_STATUS: Final[dict[int, tuple[type[Exception], str]]] = {
-    403: (AccessRefused, "these keys may not do this"),
-    404: (ObjectMissing, "the store does not hold this object"),
-    507: (StoreFull, "the store is full, give it room"),
-    408: (StoreUnavailable, "the store stopped waiting for us"),
-    429: (StoreUnavailable, "the store is overloaded"),
-}
-
-
-@contextmanager
-def mapped(where: str) -> Iterator[None]:
-    """Foreign errors become ours, here and nowhere else; *where* ends the message."""
-    try:
-        yield
-    except S3Error as exc:
-        kind, what = _BY_CODE.get(exc.code or "") or _by_status(exc.response.status)
-        raise kind(f"{what}: {exc.code} {exc.message or ''}".rstrip() + f" ({where})") from exc
-    except (ServerError, InvalidResponseError) as exc:
-        status = exc.status_code if isinstance(exc, ServerError) else exc._code
-        kind, what = _by_status(status)
-        raise kind(f"{what}: HTTP {status} ({where})") from exc
-    except urllib3.exceptions.SSLError as exc:
-        what = "the store's certificate is not believed; UNBROKEN_STORE_CA_FILE names the authority that signed it"
-        raise StoreUnavailable(f"{what}: {exc} ({where})") from exc
-    except urllib3.exceptions.ReadTimeoutError as exc:
-        # Ceph with full disks: reads are answered, a write is held until there is room (seen on 16.2).
-        raise StoreUnavailable(
-            f"the store does not answer: ReadTimeoutError; if it took a write, its disks may be full ({where})"
-        ) from exc
-    except (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError) as exc:
-        raise StoreUnavailable(
-            f"the store does not answer, start it or mend UNBROKEN_STORE_URL: {type(exc).__name__} ({where})"
-        ) from exc
-    except MinioException as exc:
-        raise StoreError(f"the store's answer was not understood: {exc} ({where})") from exc
-
-
-def says_full(error: S3Error) -> bool:
-    """Whether a refusal is for want of room, and says nothing about what was asked."""
-    return _BY_CODE.get(error.code or "", (None, ""))[0] is StoreFull
-
-
-def _by_status(status: int) -> tuple[type[Exception], str]:
-    other = (StoreUnavailable, "the store failed") if status >= 500 else (StoreError, "the store refused the request")
-    return _BY_STATUS.get(status, other)
 
 
 def _wanted(bucket: str, key: str, sha256: Sha256, size_bytes: int, retain_until: WallMs | None) -> Wanted:
@@ -453,7 +385,7 @@ def _checksum(sha256: Sha256) -> dict[str, Any]:
     """S3 wants a checksum beside a lock: the digest we have. (An MD5 of every body would cost more than the upload's
     own hashing.)"""
     return {
-        _DIGEST: sha256,
+        KNOWN_DIGEST: sha256,
         "x-amz-sdk-checksum-algorithm": "SHA256",
         "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(sha256)).decode(),
     }

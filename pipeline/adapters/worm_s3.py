@@ -24,7 +24,8 @@ from minio.retention import Retention
 from minio.versioningconfig import SUSPENDED, VersioningConfig
 
 from pipeline.adapters.clock import SystemClock
-from pipeline.adapters.objects_s3 import _DIGEST, mapped, open_client, open_store, parse_lock_time, says_full
+from pipeline.adapters.objects_answers import mapped, says_full
+from pipeline.adapters.objects_s3 import KNOWN_DIGEST, open_client, open_store, parse_lock_time
 from pipeline.domain.archive import LockMode
 from pipeline.domain.errors import Misconfigured, ObjectMissing, StoreError, UnbrokenError
 from pipeline.domain.time import WallMs
@@ -105,7 +106,7 @@ class WormS3:
 
     def put_wrong(self, key: str, data: bytes, *, signed: bool) -> None:
         other = data + b"."
-        headers = {_DIGEST: hashlib.sha256(other).hexdigest()} if signed else {}
+        headers = {KNOWN_DIGEST: hashlib.sha256(other).hexdigest()} if signed else {}
         headers["x-amz-checksum-sha256"] = _base64_digest(data if signed else other)
         self._asked(key, lambda: self._request("PUT", key, headers, data))
 
