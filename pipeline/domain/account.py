@@ -22,6 +22,7 @@ right (:mod:`~pipeline.domain.dates`) place nothing.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -193,12 +194,14 @@ def _leading(pieces: Sequence[Piece], previous: Timeline | None, tolerance: Tole
 
 
 def _furthest(pieces: Sequence[Piece]) -> Iterator[Piece]:
-    """For each piece but the first, the one before it that ends last."""
-    best = pieces[0] if pieces else None
-    for piece in pieces[:-1]:
-        if best is None or piece.hi > best.hi:
-            best = piece
-        yield best
+    """For each piece but the first, the one before it that ends last; of those that end together, the one on its own clock."""
+    ends: list[Piece] = []
+    for piece, following in itertools.pairwise(pieces):
+        if ends and piece.hi == ends[0].hi:
+            ends.append(piece)
+        elif not ends or piece.hi > ends[0].hi:
+            ends = [piece]
+        yield next((end for end in ends if end.epoch == following.epoch), ends[0])
 
 
 def _runs_on(previous: Piece, piece: Piece, tolerance: Tolerance) -> bool:

@@ -257,11 +257,17 @@ def insert(timeline: Timeline, probed: SegmentProbed, tolerance: Tolerance) -> t
         joined = merge(first, new, turn)
         for epoch, shift in same[1:]:  # the new segment's claim lies between clocks that looked apart
             joined = merge(joined, epoch, turn - shift)
-    epochs = tuple(sorted((joined, *others), key=lambda epoch: (epoch.origin + epoch.anchor.offset, epoch.clock)))
+    epochs = tuple(sorted((joined, *others), key=_start))
     timeline = timeline._replace(epochs=epochs)
     if len(epochs) > MAX_EPOCHS:
         timeline = _believe_walls(timeline)
     return timeline, arrival
+
+
+def _start(epoch: Epoch) -> tuple[int, str, int]:
+    """Where *epoch* begins on the wall, and by its stamps: the same whichever of its files came first, as ``origin`` is not."""
+    first = epoch.origin + min(leaves[0][0].lo for leaves in epoch.lanes.values())
+    return first + epoch.anchor.offset, epoch.clock, first
 
 
 def at_rest(timeline: Timeline) -> Timeline:

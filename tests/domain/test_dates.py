@@ -139,6 +139,18 @@ def test_dates_are_believed_unless_they_cannot_be_right(segments: list[SegmentPr
     assert settled(fold(*segments))[1] == ruling
 
 
+def test_epochs_that_begin_at_one_moment_by_their_dates_are_in_one_order_whichever_file_came_first() -> None:
+    first, seventh, ninth, last = (
+        copied(number, 1_000, at_ms=at_ms) for number, at_ms in ((0, 0), (7, 0), (9, 0), (11, 1_667))
+    )
+
+    straight = told(first, seventh, ninth, last)
+    mixed = told(first, ninth, seventh, last)
+
+    assert mixed == straight
+    assert gaps(straight) == [(1_000, "media_clock"), (1_000, "media_clock")]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.permutations(range(12)),
