@@ -18,7 +18,9 @@ EVENTS: Final = frozenset(
     {
         "broker.waiting",
         "camera.lost",
+        "camera.resumed",
         "camera.started",
+        "camera.waiting",
         "clearing.waiting",
         "file.announced",
         "file.cleared",
@@ -51,6 +53,7 @@ EVENTS: Final = frozenset(
         "verify.turned",
         "verify.unturned",
         "retention.unswept",
+        "spool.kept",
         "store.mistrusted",
         "store.report_lost",
         "store.trusted",

@@ -73,7 +73,7 @@ async def test_a_topic_with_other_partitions_is_named_and_left_alone() -> None:
 
 
 async def test_a_broker_that_does_not_answer_is_named_with_what_to_do() -> None:
-    with pytest.raises(BrokerUnavailable, match="make up"):
+    with pytest.raises(BrokerUnavailable, match="start it or mend UNBROKEN_KAFKA"):
         await check_topics(_settings(kafka="127.0.0.1:9"))
 
 

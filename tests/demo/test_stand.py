@@ -11,7 +11,7 @@ from pipeline.policy import load_policy
 
 @pytest.fixture
 def stand(tmp_path: Path) -> Stand:
-    return Stand(folder=tmp_path / "stand", prefix="t3st", ports={"media": 19141, "ledger": 19142})
+    return Stand(folder=tmp_path / "stand", prefix="t3st", ports={"media": 19161, "ledger": 19162})
 
 
 def test_the_stands_policy_is_the_shipped_one_with_short_blocks_and_locks(stand: Stand) -> None:

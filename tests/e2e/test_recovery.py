@@ -243,6 +243,7 @@ def test_lost_states_older_states_and_a_lost_broker_are_made_up_for(own: Stand, 
 
     _check_states(before, _quiet(own))
     _check_end(own, shots, camera, folder)
+    assert set(own.stop().values()) == {0}
     asyncio.run(_delete(settings, topics.ALL))
 
 
