@@ -271,7 +271,8 @@ def _ask(last: DeadlineChanged, statements: Sequence[Annotation], said: Sequence
     fields = described(statements)
     named = [officer for _, officer in sorted(issues)[-1:]]
     named += [fields["recorder_id"].text] if "recorder_id" in fields else []
-    named += [one.made_by for one in sorted(statements, key=lambda one: one.made_at)]
+    spoken = [one for one in statements if one.kind in ("metadata", "explanation")]  # not by timers and connectors
+    named += [one.made_by for one in sorted(spoken, key=lambda one: one.made_at)]
     return tuple(dict.fromkeys(named)) or (last.unit,)
 
 

@@ -191,7 +191,11 @@ def test_people_to_ask_are_those_who_had_the_device_recorded_and_described() -> 
         source_id=BWC, recording_id=RecordingId("a"), made_by="Wu", metadata=Metadata(extra=(("recorder_id", "Zhao"),))
     )
 
-    named = told(change("a", "missed"), said=(issue, case))
+    timer = annotation(
+        "due-a-missed", "deadline_due", source_id=BWC, recording_id=RecordingId("a"), made_by="deadline timer"
+    )
+
+    named = told(change("a", "missed"), said=(issue, case, timer))
     nobody = told(change("a", "missed"))
 
     assert only(named).ask == ("Li", "Zhao", "Wu")
