@@ -11,7 +11,7 @@
   with others included.
 
 ``python -m bench.evidence [--bytes 6e8] [--large 4e9]``, with ``infra/local.env`` exported; best of three rounds that take
-turns. What it locks, about two and a half times ``--bytes`` and the large film, stays in the store for a day.
+turns. What it locks, some three and a half times ``--bytes`` and the large film, stays in the store for a day.
 """
 
 from __future__ import annotations

@@ -124,10 +124,11 @@ def service(name: str) -> Daemon:
 
 def kill_service(name: str) -> None:
     """End it as a power loss would; its own supervisor starts it again. Only what our stack started is ever signalled."""
-    daemon = service(name)
+    daemon, until = service(name), time.monotonic() + PATIENCE_S
     wait_ready(daemon, PATIENCE_S)
-    pid = child_pid(daemon)
-    assert pid is not None, f"{name} does not run under our supervisor: `make up`"
+    while (pid := child_pid(daemon)) is None:  # an OSD killed a moment ago is still up by the monitor's map
+        assert time.monotonic() < until, f"{name} does not run under our supervisor: `make up`"
+        time.sleep(0.1)
     os.kill(pid, signal.SIGKILL)
 
 
