@@ -52,7 +52,7 @@ _ROOM: Final = ((-2, -0.5, "not_known", "text"),)
 
 UNIT_STEPS: Final[Steps] = ((None, "green"), (1, "orange"), (2, "red"), (3, "dark-red"))
 UNIT_WORDS: Final = (
-    (0, 0.5, "in_order", "green"),
+    (0, 0.5, "in_time", "green"),
     (0.5, 1.5, "under_4h", "orange"),
     (1.5, 2.5, "under_1h", "red"),
     (2.5, 9, "missed", "dark-red"),

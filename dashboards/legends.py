@@ -124,7 +124,7 @@ THRESHOLDS: Final[Mapping[str, Text]] = {
 """What is added to a panel's description from its thresholds and unit, so that the two never differ."""
 
 STATES: Final[Mapping[str, Text]] = {
-    "in_order": Text("✓ in order", "✓ 正常"),
+    "in_time": Text("✓ in time", "✓ 正常"),
     "under_4h": Text("▲ under 4 h", "▲ 不足4小时"),
     "under_1h": Text("▲▲ under 1 h", "▲▲ 不足1小时"),
     "missed": Text("✕ missed", "✕ 逾期"),

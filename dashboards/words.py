@@ -129,16 +129,16 @@ PANELS: Final[Mapping[str, tuple[Text, Text]]] = {
         ),
     ),
     "unit_states": (
-        Text("Units, 24 hours", "各单位近24小时"),
+        Text("Deadlines by unit, 24 hours", "各单位归档时限（近24小时）"),
         Text(
-            "Each unit's deadlines over the last 24 hours (article 9): in order; under 4 hours; under 1 hour; missed within the hour before. A blank means that nobody was watching.",
+            "Each unit's deadlines over the last 24 hours (article 9): in time; under 4 hours; under 1 hour; missed within the hour before. A blank means that nobody was watching.",
             "各单位近二十四小时的归档时限状态（第九条）：正常；不足四小时；不足一小时；一小时内有逾期。空白表示当时无人监看。",
         ),
     ),
     "units_now": (
-        Text("Units now", "各单位当前状态"),
+        Text("Deadlines by unit, now", "各单位归档时限（当前）"),
         Text(
-            "Each unit's deadlines now (article 9): in order; one under 4 hours away; under 1 hour; one missed within the last hour.",
+            "Each unit's deadlines now (article 9): in time; one under 4 hours away; under 1 hour; one missed within the last hour.",
             "各单位当前归档时限状态（第九条）：正常；不足四小时；不足一小时；一小时内有逾期。",
         ),
     ),
