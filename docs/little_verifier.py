@@ -1,6 +1,6 @@
 """Check a copied archive with nothing but Python and openssl: python3 little_verifier.py FOLDER PUBLIC_KEY.pem...
 
-FOLDER holds the copied buckets. Take the public keys from somewhere else. Exit 1: something is not as stated, with both sides.
+FOLDER holds the copied buckets. Take the public keys from somewhere else. Exit 1: not as stated, or no recording there.
 """
 
 import base64
@@ -230,10 +230,10 @@ def check(root, keys):
 
 
 if __name__ == "__main__":
-    copy, outside = Path(sys.argv[1]), sys.argv[2:]
+    copy, outside = Path(*sys.argv[1:2]), sys.argv[2:]
+    looked_at = len(list(copy.glob("*records/recordings/*/*/r*"))) or sys.exit(f"no copied recordings in {copy}")
     pems = {key_id(pem): pem for pem in outside or copy.glob("*records/keys/*.pem")}
-    different, looked_at = list(check(copy, pems)), len(list(copy.glob("*records/recordings/*/*/r*")))
-    left = "locks, records without a seal, files nothing names"
-    left = left if outside else f"whose key signed (it came from the copy itself), {left}"
-    print("\n".join(different) or f"{looked_at} revisions: all as stated; {left}: NOT COVERED")
-    sys.exit(1 if different or not looked_at else 0)
+    left = ("" if outside else "whose key signed (it came from the copy itself), ") + "locks, records without a seal"
+    different = "\n".join(check(copy, pems))
+    print(different or f"{looked_at} revisions: all as stated; {left}, files nothing names: NOT COVERED")
+    sys.exit(bool(different))

@@ -300,3 +300,13 @@ def test_a_stranger_checks_seals_and_reports_with_openssl(tmp_path: Path) -> Non
     first, second = changed.stdout.splitlines()
     assert first.startswith(f"records deadlines/{SOURCE}/{THIRD}/missed.json sealed: expected")
     assert second == "records reports/2026-11-24/all.json is signed: expected True, found False"
+
+
+def test_the_little_verifier_says_nothing_of_a_folder_without_recordings(tmp_path: Path) -> None:
+    shutil.copy(DOCS / "little_verifier.py", tmp_path)
+
+    done = _run(tmp_path)
+
+    assert done.returncode == 1
+    assert "all as stated" not in done.stdout
+    assert "no copied recordings in ." in done.stderr
