@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
 import subprocess
 import time
@@ -27,7 +26,7 @@ from pipeline.domain.identity import SourceId
 from pipeline.domain.schedule import Schedule, WeekdayHours, ZoneOffset
 from pipeline.domain.time import WallMs, to_rfc3339
 from pipeline.settings import Settings
-from tests.e2e.conftest import Film
+from tests.e2e.conftest import Film, shorten
 from tests.e2e.monitor import Monitor
 from tests.faults.proxy import Proxy, Request, answer
 
@@ -66,11 +65,7 @@ class Quick(Stand):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        policy = self.folder / "policy.toml"
-        text = policy.read_text("utf-8")
-        for name, value in {"deadline_s": DAY_S, "at_risk_before_s": DAY_S // 6}.items():
-            text = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
-        policy.write_text(text, "utf-8")
+        shorten(self, DAY_S)
 
     @property
     def variables(self) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import secrets
 import signal
 import time
@@ -28,7 +27,7 @@ from pipeline.domain.canary import beat_file
 from pipeline.domain.identity import SourceId
 from pipeline.domain.time import WallMs
 from pipeline.wire import codec, topics
-from tests.e2e.conftest import _delete_topics, signed_by_the_key_of
+from tests.e2e.conftest import delete_topics, shorten, signed_by_the_key_of
 
 pytestmark = pytest.mark.stack
 
@@ -47,11 +46,7 @@ class Hasty(Stand):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        policy = self.folder / "policy.toml"
-        text = policy.read_text("utf-8")
-        for name, value in {"deadline_s": DAY_S, "at_risk_before_s": DAY_S // 6}.items():
-            text = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
-        policy.write_text(text, "utf-8")
+        shorten(self, DAY_S)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -70,7 +65,7 @@ def pair(tmp_path: Path) -> Iterator[tuple[Hasty, Hasty]]:
     yield one, other
     for stand in (one, other):
         stand.stop()
-    asyncio.run(_delete_topics(one))
+    asyncio.run(delete_topics(one))
 
 
 def until(found: Callable[[], Any], timeout_s: float) -> Any:

@@ -18,7 +18,7 @@ from pipeline.demo.stand import Stand
 from pipeline.domain.canary import beat_file
 from pipeline.domain.time import WallMs
 from pipeline.settings import Settings
-from tests.e2e.conftest import _delete_topics
+from tests.e2e.conftest import delete_topics
 from tests.e2e.test_deadlines import breaches, metrics, until
 
 pytestmark = pytest.mark.stack
@@ -91,7 +91,7 @@ def gated(stand: Stand, tmp_path: Path) -> Iterator[tuple[Stand, Behind]]:
     yield straight, behind
     behind.stop()
     straight.stop()
-    asyncio.run(_delete_topics(straight))
+    asyncio.run(delete_topics(straight))
 
 
 def test_a_store_that_is_away_over_the_deadline_is_its_cause(gated: tuple[Stand, Behind], tmp_path: Path) -> None:

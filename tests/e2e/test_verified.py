@@ -25,7 +25,7 @@ from pipeline.demo.stand import Stand
 from pipeline.domain.identity import Sha256, original_key
 from pipeline.domain.time import WallMs, from_rfc3339
 from tests.e2e.ceph import ceph
-from tests.e2e.conftest import _delete_topics
+from tests.e2e.conftest import delete_topics
 from tests.e2e.test_bad_input import _report
 from tests.e2e.test_deadlines import metrics, until
 
@@ -73,7 +73,7 @@ def turning(stand: Stand, shots: tuple[Shot, Shot], tmp_path_factory: pytest.Tem
         yield made
     finally:
         made.stop()
-        asyncio.run(_delete_topics(made))
+        asyncio.run(delete_topics(made))
 
 
 def _copy(stand: Stand, folder: Path) -> None:
